@@ -1,0 +1,30 @@
+"""What the engine is told once, at start. Plain values only: they cross the process boundary."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """Resolved settings of the worker; nothing here means "choose for me" except where a field says so.
+
+    Sizes are in tokens unless named otherwise. `block_length` is the distance Q between kept recurrent
+    states; `page_length` is the number of tokens in one K/V page.
+    """
+
+    checkpoint: str
+    dtype: str = "bf16"
+    device: str = "cpu"
+    threads: int = 1
+    block_length: int = 16
+    page_length: int = 64
+    num_slots: int = 16
+    context_length: int = 4096
+    num_pages: int = 1024
+    step_rows: int = 256
+    max_queued_requests: int = 64
+    max_queued_tokens: int = 262_144
+    queue_timeout_seconds: float = 60.0
+    request_timeout_seconds: float = 3600.0
+    step_timeout_seconds: float = 300.0
+    max_preemptions: int = 8
+    output_queue_events: int = 1024

@@ -1,0 +1,62 @@
+"""The vocabulary of the engine: what is asked (token ids and sampling), and what comes back. Knows no text."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sampling.params import SamplingParams
+
+
+class FinishReason(StrEnum):
+    STOP = "stop"
+    """The model ended its turn, or produced one of the request's stop token ids."""
+    LENGTH = "length"
+    """`max_tokens` or the context length is used up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """One prompt to continue `num_choices` times.
+
+    `client` is the fairness key: requests of one client share its turn. Each choice draws its own
+    randomness from (seed, choice index, position).
+    """
+
+    request_id: str
+    prompt_ids: tuple[int, ...]
+    sampling: SamplingParams
+    num_choices: int = 1
+    client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    token_id: int
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenEvent:
+    """One generated token of one choice. The last one of a choice carries its finish reason.
+
+    The end-of-turn or stop token itself is delivered too (it was generated and is counted); whoever
+    turns ids into text leaves it out when `finish_reason` is STOP.
+    `logprob` and `top_logprobs` are of the model's own distribution, before penalties and filters.
+    """
+
+    choice: int
+    token_id: int
+    logprob: float | None = None
+    top_logprobs: tuple[TokenLogprob, ...] = ()
+    finish_reason: FinishReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillProgress:
+    """How much of one choice's prompt has been read; sent after each prefill step, before its first token."""
+
+    choice: int
+    processed: int
+    total: int
+
+
+GenerationEvent = TokenEvent | PrefillProgress
