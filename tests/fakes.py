@@ -1,0 +1,160 @@
+"""A stand-in for the model worker: it plays scripted token ids, with delays and failures."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from engine.interface import EngineInfo, EngineState, EngineStats
+from engine.request import (
+    FinishReason,
+    GenerationEvent,
+    GenerationRequest,
+    PrefillProgress,
+    TokenEvent,
+    TokenLogprob,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What one request gets, each choice the same.
+
+    `token_ids` is exactly what is delivered, so it includes the end-of-turn id if there is one;
+    the request's `max_tokens` cuts it short with LENGTH. `delay` seconds pass before each token,
+    `prefill_delay` before the first. `error` is raised after the ids in place of a normal end
+    (the last id then carries no finish reason).
+    """
+
+    token_ids: tuple[int, ...] = (1, 2, 3)
+    finish_reason: FinishReason = FinishReason.STOP
+    delay: float = 0.0
+    prefill_delay: float = 0.0
+    error: Exception | None = None
+    logprob: float | None = None
+    top_logprobs: tuple[TokenLogprob, ...] = ()
+
+
+class FakeGeneration:
+    """Plays a script for one request, which is active until it ends or is cancelled."""
+
+    def __init__(self, engine: "FakeEngine", request: GenerationRequest, script: Script) -> None:
+        self._engine = engine
+        self._request = request
+        self._script = script
+        self._cancelled = asyncio.Event()
+
+    def cancel(self) -> None:
+        if self._request.request_id in self._engine.active:
+            self._engine.active.remove(self._request.request_id)
+            self._engine.cancelled.append(self._request.request_id)
+        self._cancelled.set()
+
+    async def __aiter__(self) -> AsyncIterator[GenerationEvent]:
+        prompt_length = len(self._request.prompt_ids)
+        if await self._pause(self._script.prefill_delay):
+            return
+        for choice in range(self._request.num_choices):
+            yield PrefillProgress(choice, prompt_length, prompt_length)
+        token_ids = self._script.token_ids[: self._request.sampling.max_tokens]
+        for position, token_id in enumerate(token_ids):
+            if await self._pause(self._script.delay):
+                return
+            finish_reason = self._finish_reason(position, len(token_ids))
+            for choice in range(self._request.num_choices):
+                yield TokenEvent(
+                    choice=choice,
+                    token_id=token_id,
+                    logprob=self._script.logprob,
+                    top_logprobs=self._script.top_logprobs,
+                    finish_reason=finish_reason,
+                )
+        self._engine.active.discard(self._request.request_id)
+        if self._script.error is not None:
+            raise self._script.error
+
+    async def _pause(self, seconds: float) -> bool:
+        """Sleep, but wake at once on cancel; True if cancelled."""
+        if seconds:
+            try:
+                await asyncio.wait_for(self._cancelled.wait(), seconds)
+            except TimeoutError:
+                return False
+        return self._cancelled.is_set()
+
+    def _finish_reason(self, position: int, length: int) -> FinishReason | None:
+        if position + 1 < length or self._script.error is not None:
+            return None
+        is_cut = length < len(self._script.token_ids)
+        return FinishReason.LENGTH if is_cut else self._script.finish_reason
+
+
+class FakeEngine:
+    """An `engine.interface.Engine` without a model. Records every request it was given.
+
+    `script` is one Script for all requests, or a function of the request. `submit_error` is
+    raised by `submit`. `load_seconds` is how long `start` takes; None means READY from the start.
+    """
+
+    def __init__(
+        self,
+        script: Script | Callable[[GenerationRequest], Script] | None = None,
+        *,
+        submit_error: Exception | None = None,
+        load_seconds: float | None = None,
+        vocab_size: int = 512,
+        context_length: int = 4096,
+        num_slots: int = 4,
+    ) -> None:
+        self.script = script or Script()
+        self.submit_error = submit_error
+        self.state = EngineState.READY if load_seconds is None else EngineState.LOADING
+        self.load_progress = 1.0 if load_seconds is None else 0.0
+        self.requests: list[GenerationRequest] = []
+        self.active: set[str] = set()
+        self.cancelled: list[str] = []
+        self._load_seconds = load_seconds
+        self._info = EngineInfo(
+            dtype="fp32",
+            device="cpu",
+            num_parameters=1000,
+            weight_bytes=4000,
+            state_bytes=1000,
+            context_length=context_length,
+            vocab_size=vocab_size,
+            num_slots=num_slots,
+        )
+
+    @property
+    def info(self) -> EngineInfo | None:
+        return None if self.state is EngineState.LOADING else self._info
+
+    @property
+    def stats(self) -> EngineStats:
+        return EngineStats(
+            running=len(self.active),
+            waiting=0,
+            free_slots=self._info.num_slots - len(self.active),
+            total_slots=self._info.num_slots,
+            free_pages=64,
+            total_pages=64,
+            preemptions=0,
+            steps=0,
+            late_messages=0,
+        )
+
+    def submit(self, request: GenerationRequest) -> FakeGeneration:
+        if self.submit_error is not None:
+            raise self.submit_error
+        self.requests.append(request)
+        self.active.add(request.request_id)
+        script = self.script(request) if callable(self.script) else self.script
+        return FakeGeneration(self, request, script)
+
+    async def start(self) -> None:
+        if self._load_seconds is not None:
+            await asyncio.sleep(self._load_seconds)
+        self.state = EngineState.READY
+        self.load_progress = 1.0
+
+    async def stop(self) -> None:
+        self.state = EngineState.STOPPED
