@@ -1,0 +1,3 @@
+"""The program's version, in one place: the package, the command and the HTTP API read it here."""
+
+VERSION = "0.1.0"
