@@ -1,6 +1,5 @@
-"""What a caller may ask of the sampler, as one frozen value. Knows neither HTTP names' aliases nor tensors."""
+"""What a caller may ask of the sampler, as one frozen value. Knows neither HTTP nor tensors."""
 
-import math
 from dataclasses import dataclass
 
 from kernels.errors import GraniteError
@@ -9,7 +8,7 @@ MAX_TOP_LOGPROBS = 20
 MAX_LOGIT_BIAS_ENTRIES = 1024
 MAX_STOP_TOKEN_IDS = 128
 GREEDY_TEMPERATURE = 1e-5
-"""Temperatures below this draw the most likely token: dividing by them would overflow fp32 logits."""
+"""Temperatures below this draw the most likely token: divided by them, logits would overflow."""
 
 
 class InvalidSamplingParams(GraniteError):
@@ -24,11 +23,13 @@ class InvalidSamplingParams(GraniteError):
 class SamplingParams:
     """How the next tokens of one request are chosen. Defaults are OpenAI's.
 
-    `top_k = 0` and `top_p = 1` switch those filters off. `logprobs` is None for none, else how many
-    alternatives (0 to 20) accompany each token's own log-probability. `seed = None` draws a fresh one.
+    `top_k = 0`, `top_p = 1` and `min_p = 0` switch those filters off. `logprobs` is None for none,
+    else how many alternatives (0 to 20) accompany each token's own log-probability. `seed = None`
+    lets the engine draw a fresh one.
 
     Raises:
-        InvalidSamplingParams: a value is outside its documented range or not finite.
+        InvalidSamplingParams: a value is outside its range, not a number, or a token id is negative
+            or biased twice.
     """
 
     max_tokens: int
@@ -58,16 +59,38 @@ class SamplingParams:
         _require_range("min_tokens", self.min_tokens, 0, self.max_tokens)
         _require_range("seed", self.seed or 0, -(2**63), 2**63 - 1)
         _require_range("top_logprobs", self.logprobs or 0, 0, MAX_TOP_LOGPROBS)
-        _require_range("logit_bias", len(self.logit_bias), 0, MAX_LOGIT_BIAS_ENTRIES)
-        _require_range("stop_token_ids", len(self.stop_token_ids), 0, MAX_STOP_TOKEN_IDS)
-        for _, bias in self.logit_bias:
-            _require_range("logit_bias", bias, -100.0, 100.0)
+        self._require_valid_ids()
 
     @property
     def is_greedy(self) -> bool:
         return self.temperature < GREEDY_TEMPERATURE
 
+    def require_vocabulary(self, vocab_size: int) -> None:
+        """Refuse token ids that a model of `vocab_size` tokens does not have.
 
-def _require_range(param: str, value: float, low: float, high: float) -> None:
-    if not (math.isfinite(value) and low <= value <= high):
-        raise InvalidSamplingParams(param, f"{param} must be between {low} and {high}, got {value}")
+        Raises:
+            InvalidSamplingParams: an id of logit_bias or stop_token_ids is not in the vocabulary.
+        """
+        for token_id, _ in self.logit_bias:
+            _require_range("logit_bias", token_id, 0, vocab_size - 1, "a logit_bias token id")
+        for token_id in self.stop_token_ids:
+            _require_range("stop_token_ids", token_id, 0, vocab_size - 1, "a stop token id")
+
+    def _require_valid_ids(self) -> None:
+        num_biased, num_stops = len(self.logit_bias), len(self.stop_token_ids)
+        _require_range("logit_bias", num_biased, 0, MAX_LOGIT_BIAS_ENTRIES, "entries of logit_bias")
+        _require_range("stop_token_ids", num_stops, 0, MAX_STOP_TOKEN_IDS, "stop_token_ids given")
+        for _, bias in self.logit_bias:
+            _require_range("logit_bias", bias, -100.0, 100.0, "a logit_bias value")
+        if len({token_id for token_id, _ in self.logit_bias}) < num_biased:
+            raise InvalidSamplingParams("logit_bias", "logit_bias names a token id twice")
+        self.require_vocabulary(2**31)
+
+
+def _require_range(
+    param: str, value: float, low: float, high: float, what: str | None = None
+) -> None:
+    if not low <= value <= high:  # also true for NaN, which no comparison holds for
+        raise InvalidSamplingParams(
+            param, f"{what or param} must be between {low} and {high}, got {value}"
+        )
