@@ -1,6 +1,7 @@
-"""The root of the one error tree. Every error raised on purpose anywhere in the program derives from it.
+"""The root of the one error tree: every error raised on purpose derives from it.
 
-It lives in the lowest layer so that each layer can grow its own branch; `server/errors.py` draws the whole tree.
+It lives in the lowest layer so that each layer can grow its own branch; `server/errors.py` draws
+the whole tree.
 """
 
 

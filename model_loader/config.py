@@ -1,4 +1,4 @@
-"""The shape and multipliers of one dense Granite 4 hybrid, as read from `config.json`. Knows no tensors."""
+"""The shape and multipliers of one dense Granite 4 hybrid. Knows no tensors."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""What can be wrong with a checkpoint. Each text names the file, the tensor or the configuration key at fault."""
+"""What can be wrong with a checkpoint. Each text names the file, tensor or key at fault."""
 
 from kernels.errors import GraniteError
 
@@ -12,15 +12,15 @@ class CheckpointNotFound(CheckpointError):
 
 
 class UnsupportedConfig(CheckpointError):
-    """`config.json` asks for mathematics that this program does not implement, or does not parse."""
+    """`config.json` does not parse, or asks for mathematics that is not implemented."""
 
 
 class CorruptWeights(CheckpointError):
-    """A weights file is truncated, malformed, non-finite, or does not hold the tensors that the network needs."""
+    """A weights file is truncated, malformed or non-finite, or lacks a tensor of the network."""
 
 
 class InvalidTokenizer(CheckpointError):
-    """The tokenizer or chat template files are missing, malformed or do not fit the configuration."""
+    """Tokenizer or chat template files are missing, malformed or do not fit the configuration."""
 
 
 class DoesNotFit(CheckpointError):
