@@ -1,6 +1,6 @@
 """Prometheus metrics of one server, on a registry passed in.
 
-Names are vLLM's stems with the prefix `granite_`, so that its dashboards need one search-and-replace.
+Names are vLLM's stems with the prefix `granite_`: its dashboards need one search-and-replace.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
