@@ -1,8 +1,19 @@
-"""Elementwise functions that torch lacks in the form needed here."""
+"""Elementwise functions that give a value the same bits wherever it stands in a tensor.
+
+torch's own silu and softplus round the last few elements of a buffer, which fill no whole vector
+register, differently from the rest; its exp and log1p do not.
+"""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+def silu(values: Tensor) -> Tensor:
+    """`values * sigmoid(values)`. Lower precisions round the difference away: torch's serves them."""
+    if values.dtype != torch.float32:
+        return F.silu(values)
+    return values / (1.0 + torch.exp(-values))
 
 
 def silu_and_multiply(rows: Tensor) -> Tensor:
@@ -12,12 +23,9 @@ def silu_and_multiply(rows: Tensor) -> Tensor:
         rows: (num_rows, 2 * width): gate, then up projection.
     """
     gate, up = rows.chunk(2, dim=-1)
-    return F.silu(gate) * up
+    return silu(gate) * up
 
 
 def softplus(values: Tensor) -> Tensor:
-    """`log(1 + exp(values))`, the same bits for a value wherever it stands in the tensor.
-
-    torch's own rounds the last few elements of a buffer differently from the vectorised rest.
-    """
+    """`log(1 + exp(values))`."""
     return values.clamp(min=0.0) + torch.log1p(torch.exp(-values.abs()))

@@ -1,8 +1,9 @@
 """The short causal convolution in front of the state space, on flat rows of many sequences."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from kernels.activation import silu
 
 
 def causal_conv_silu(source: Tensor, taps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -21,4 +22,4 @@ def causal_conv_silu(source: Tensor, taps: Tensor, weight: Tensor, bias: Tensor)
     total = bias.expand(taps.shape[0], -1)
     for tap in range(taps.shape[1]):
         total = torch.addcmul(total, source[taps[:, tap]], weight[:, tap])
-    return F.silu(total)
+    return silu(total)

@@ -1,8 +1,9 @@
 """Root-mean-square normalisation, plain and gated. Statistics are fp32 in every dtype."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from kernels.activation import silu
 
 
 def rms_norm(rows: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -24,7 +25,7 @@ def gated_rms_norm(rows: Tensor, gate: Tensor, weight: Tensor, eps: float, group
         rows: (num_rows, width) fp32.
         gate: (num_rows, width), the model's dtype, which the result takes.
     """
-    gated = rows * F.silu(gate.float())
+    gated = rows * silu(gate.float())
     grouped = gated.view(gated.shape[0], groups, -1)  # (num_rows, groups, width / groups)
     scale = torch.rsqrt(grouped.square().mean(-1, keepdim=True) + eps)
     return weight * (grouped * scale).flatten(-2).to(gate.dtype)

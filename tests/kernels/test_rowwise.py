@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kernels.activation import silu_and_multiply, softplus
+from kernels.activation import silu, silu_and_multiply, softplus
 from kernels.convolution import causal_conv_silu
 from kernels.linear import linear
 from kernels.norm import gated_rms_norm, rms_norm
@@ -60,6 +60,7 @@ def test_convolution_sees_each_rows_own_predecessors() -> None:
 ROW_FUNCTIONS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
     "rms_norm": (48, lambda rows: rms_norm(rows, torch.ones(48), 1e-5)),
     "softplus": (5, softplus),
+    "silu": (5, silu),
     "linear": (40, lambda rows: linear(rows, torch.linspace(-1, 1, 40 * 72).view(72, 40))),
     "wide linear": (96, lambda rows: linear(rows, torch.linspace(-1, 1, 96 * 340).view(340, 96))),
 }
