@@ -1,22 +1,84 @@
 """Every setting of the program, declared once: a flag, a GRANITE_* variable and a TOML key each."""
 
+import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from kernels.errors import GraniteError
+
+
+class InvalidSettings(GraniteError):
+    """Flags, variables or the file hold something unusable; the text has one line per mistake."""
+
+
+class TomlFile(PydanticBaseSettingsSource):
+    """The file that a flag or GRANITE_CONFIG named, if any: one flat table of field names."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError(f"{field_name} {field}: the file is read as a whole")
+
+    def __call__(self) -> dict[str, Any]:
+        path = self.current_state.get("config")
+        if path is None:
+            return {}
+        try:
+            return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(f"--config {path}: {error.strerror}") from error
+        except ValueError as error:
+            raise SettingsError(f"--config {path}: {error}") from error
+
+
+def _split_commas(value: object) -> object:
+    """A flag given twice and a variable with commas both arrive as one comma-separated text."""
+    return [part for part in value.split(",") if part] if isinstance(value, str) else value
+
+
+Strings = Annotated[list[str], NoDecode, BeforeValidator(_split_commas)]
+Secrets = Annotated[list[SecretStr], NoDecode, BeforeValidator(_split_commas)]
 
 
 class Settings(BaseSettings):
-    """Frozen after start. `None` means "choose at start from the model and the machine"."""
+    """Frozen after start. `None` means "choose at start from the model and the machine".
 
-    model_config = SettingsConfigDict(env_prefix="GRANITE_", frozen=True, extra="forbid")
+    A flag wins over a GRANITE_* variable, that over the TOML file, that over the default.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="GRANITE_",
+        frozen=True,
+        extra="forbid",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_exit_on_error=False,
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlFile(settings_cls)
 
     model: str = Field(
         "demo", description="'demo', a checkpoint directory, or a model id on the hub"
     )
     revision: str | None = Field(None, description="hub revision: branch, tag or commit")
-    served_model_name: list[str] = Field(
+    served_model_name: Strings = Field(
         default_factory=list, description="names clients may use; default: the model's own name"
     )
     host: str = Field("127.0.0.1", description="address to bind")
@@ -67,14 +129,14 @@ class Settings(BaseSettings):
         30.0, ge=0, description="seconds after SIGTERM that running requests may finish"
     )
 
-    api_key: list[SecretStr] = Field(
+    api_key: Secrets = Field(
         default_factory=list, description="accepted bearer keys; none: no keys needed"
     )
     insecure: bool = Field(False, description="allow a non-loopback bind without an API key")
-    allowed_host: list[str] = Field(
+    allowed_host: Strings = Field(
         default_factory=list, description="further Host header names to accept"
     )
-    cors_origin: list[str] = Field(
+    cors_origin: Strings = Field(
         default_factory=list, description="browser origins allowed to call the API"
     )
     max_body_bytes: int = Field(8 * 2**20, ge=1024, description="largest request body")

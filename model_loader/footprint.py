@@ -1,0 +1,51 @@
+"""Bytes a model and its sequences take, by arithmetic on the configuration alone. Imports no torch,
+so that the program can size itself before the worker exists.
+"""
+
+from typing import Literal
+
+from model_loader.config import ModelConfig
+
+DtypeName = Literal["bf16", "fp32"]
+ITEM_BYTES: dict[DtypeName, int] = {"bf16": 2, "fp32": 4}
+FP32_BYTES = 4
+
+
+def num_parameters(config: ModelConfig) -> int:
+    """Parameters of the network; the head is the embedding and counts once."""
+    hidden, heads = config.hidden_size, config.mamba_n_heads
+    inner, mlp = config.mamba_intermediate_size, config.shared_intermediate_size
+    mamba = hidden * (inner + config.conv_dim + heads)  # in_proj
+    mamba += config.conv_dim * (config.mamba_d_conv + 1) + 3 * heads  # conv1d; dt_bias, A_log, D
+    mamba += inner + inner * hidden  # norm, out_proj
+    queries = config.num_attention_heads * config.head_dim
+    keys = config.num_key_value_heads * config.head_dim
+    attention = 2 * hidden * (queries + keys)  # q and o, k and v
+    every_layer = 3 * hidden * mlp + 2 * hidden  # MLP, two norms
+    return (
+        config.vocab_size * hidden
+        + hidden
+        + config.num_layers * every_layer
+        + config.num_mamba_layers * mamba
+        + config.num_attention_layers * attention
+    )
+
+
+def weight_bytes(config: ModelConfig, dtype: DtypeName) -> int:
+    return num_parameters(config) * ITEM_BYTES[dtype]
+
+
+def slot_bytes(config: ModelConfig, block_length: int, dtype: DtypeName) -> int:
+    """Recurrent state of one sequence in all Mamba layers, as `model_loader.state` allocates it."""
+    item = ITEM_BYTES[dtype]
+    boundary = config.mamba_intermediate_size * config.mamba_d_state * FP32_BYTES
+    ring_row = config.mamba_intermediate_size + config.mamba_n_groups * config.mamba_d_state
+    ring = block_length * (ring_row * item + config.mamba_n_heads * FP32_BYTES)
+    window = (config.mamba_d_conv - 1) * config.conv_dim * item
+    return config.num_mamba_layers * (boundary + ring + window)
+
+
+def page_bytes(config: ModelConfig, page_length: int, dtype: DtypeName) -> int:
+    """Keys and values of `page_length` tokens in all attention layers."""
+    row = 2 * config.num_key_value_heads * config.head_dim * ITEM_BYTES[dtype]
+    return config.num_attention_layers * page_length * row

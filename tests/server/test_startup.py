@@ -1,0 +1,163 @@
+"""Every "choose for me" has one answer, and what does not fit is refused with numbers."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from engine.options import EngineOptions
+from model_loader.config import ModelConfig
+from model_loader.errors import DoesNotFit
+from model_loader.footprint import weight_bytes
+from server.machine import Machine
+from server.settings import InvalidSettings, Settings
+from server.startup import StartupPlan, gibibytes, plan_startup
+
+GIBIBYTE = 2**30
+CHECKPOINT = Path("/models/checkpoint")
+MICRO = ModelConfig(
+    vocab_size=100_352,
+    hidden_size=2048,
+    layer_types=("mamba",) * 36 + ("attention",) * 4,
+    num_attention_heads=32,
+    num_key_value_heads=8,
+    head_dim=64,
+    shared_intermediate_size=8192,
+    mamba_n_heads=64,
+    mamba_d_head=64,
+    mamba_d_state=128,
+    mamba_n_groups=1,
+    mamba_d_conv=4,
+    embedding_multiplier=12.0,
+    logits_scaling=8.0,
+    residual_multiplier=0.22,
+    attention_multiplier=0.015625,
+    rms_norm_eps=1e-5,
+    max_position_embeddings=131_072,
+    eos_token_ids=(100_257,),
+)
+TINY = ModelConfig(
+    vocab_size=2000,
+    hidden_size=128,
+    layer_types=("mamba", "attention"),
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    head_dim=32,
+    shared_intermediate_size=256,
+    mamba_n_heads=8,
+    mamba_d_head=32,
+    mamba_d_state=64,
+    mamba_n_groups=1,
+    mamba_d_conv=4,
+    embedding_multiplier=12.0,
+    logits_scaling=8.0,
+    residual_multiplier=0.22,
+    attention_multiplier=0.015625,
+    rms_norm_eps=1e-5,
+    max_position_embeddings=8192,
+    eos_token_ids=(1,),
+)
+LAPTOP = Machine(cores=8, free_bytes=12 * GIBIBYTE, has_fast_bf16=False)
+SERVER = Machine(cores=64, free_bytes=256 * GIBIBYTE, has_fast_bf16=True)
+GPU = Machine(cores=16, free_bytes=64 * GIBIBYTE, has_fast_bf16=False, free_gpu_bytes=70 * GIBIBYTE)
+
+
+def plan(machine: Machine, config: ModelConfig = MICRO, **settings: object) -> StartupPlan:
+    return plan_startup(Settings.model_validate(settings), config, machine, CHECKPOINT)
+
+
+def test_a_small_model_is_served_exactly_on_any_machine() -> None:
+    assert plan(SERVER, TINY).options.dtype == "fp32"
+    assert plan(GPU, TINY).options.dtype == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("machine", "device", "dtype"),
+    [(SERVER, "cpu", "bf16"), (GPU, "cuda", "bf16"), (LAPTOP, "cpu", "bf16")],
+)
+def test_device_and_precision_follow_the_machine(machine: Machine, device: str, dtype: str) -> None:
+    options = plan(machine).options
+    assert (options.device, options.dtype) == (device, dtype)
+
+
+def test_a_cpu_without_bf16_computes_in_fp32_when_the_memory_is_there() -> None:
+    roomy = Machine(cores=8, free_bytes=64 * GIBIBYTE, has_fast_bf16=False)
+    assert plan(roomy).options.dtype == "fp32"
+
+
+def test_a_gpu_can_be_left_unused() -> None:
+    options = plan(GPU, device="cpu").options
+    assert (options.device, options.threads) == ("cpu", 16)
+
+
+def test_asking_for_a_gpu_that_is_not_there_names_the_flag() -> None:
+    with pytest.raises(InvalidSettings, match="--device"):
+        plan(SERVER, device="cuda")
+
+
+def test_the_whole_context_is_offered_where_it_fits_and_what_fits_elsewhere() -> None:
+    assert plan(SERVER).options.context_length == 131_072
+    small = plan(LAPTOP, memory_bytes=1 * GIBIBYTE).options
+    assert 1024 <= small.context_length < 131_072
+    assert small.num_pages * small.page_length >= small.context_length
+
+
+def test_the_plan_stays_within_its_memory() -> None:
+    for memory in (300 * 2**20, GIBIBYTE, 5 * GIBIBYTE):
+        chosen = plan(SERVER, memory_bytes=memory)
+        assert chosen.slot_bytes + chosen.page_bytes <= memory
+        assert chosen.options.num_slots >= 1
+
+
+def test_no_more_pages_are_taken_than_the_slots_can_use() -> None:
+    options = plan(SERVER, TINY, max_sequences=3, context_length=100).options
+    assert options.num_pages == 3 * 2
+
+
+def test_little_memory_means_fewer_sequences_before_a_shorter_context() -> None:
+    assert plan(SERVER).options.num_slots == 16
+    assert plan(SERVER, memory_bytes=GIBIBYTE).options.num_slots == 6
+
+
+def test_a_context_longer_than_the_model_can_read_is_refused_with_the_limit() -> None:
+    with pytest.raises(InvalidSettings, match=r"--context-length.*131072"):
+        plan(SERVER, context_length=131_073)
+
+
+def test_a_context_longer_than_the_memory_is_refused_with_what_would_fit() -> None:
+    with pytest.raises(DoesNotFit, match=r"at most \d+ do"):
+        plan(SERVER, context_length=131_072, memory_bytes=GIBIBYTE)
+
+
+def test_weights_larger_than_the_memory_are_refused_with_both_sizes() -> None:
+    needed = gibibytes(weight_bytes(MICRO, "bf16"))
+    machine = Machine(cores=2, free_bytes=4 * GIBIBYTE, has_fast_bf16=True)
+    with pytest.raises(DoesNotFit, match=f"{needed}.*4.0 GiB"):
+        plan(machine)
+
+
+def test_limits_and_deadlines_reach_the_engine() -> None:
+    options = plan(
+        SERVER, max_queued_requests=7, queue_timeout=1.5, step_rows=32, threads=3, api_key="k"
+    ).options
+    assert options == EngineOptions(
+        checkpoint=str(CHECKPOINT),
+        dtype="bf16",
+        threads=3,
+        num_slots=16,
+        context_length=131_072,
+        num_pages=options.num_pages,
+        step_rows=32,
+        max_queued_requests=7,
+        queue_timeout_seconds=1.5,
+    )
+
+
+def test_the_model_is_known_by_its_directory_its_id_or_the_given_names(tmp_path: Path) -> None:
+    assert plan(SERVER, model=str(tmp_path)).model_names == (tmp_path.name,)
+    assert plan(SERVER, model="org/some-model").model_names == ("org/some-model",)
+    assert plan(SERVER, served_model_name="a,b").model_names == ("a", "b")
+
+
+def test_a_key_never_shows_in_the_settings_text() -> None:
+    assert "hunter2" not in repr(Settings(api_key=[SecretStr("hunter2")]))
