@@ -81,14 +81,17 @@ class UnsupportedParameter(BadRequest):
 
 
 class ContextLengthExceeded(BadRequest):
-    """Prompt and reply do not fit. The text has OpenAI's wording, which clients search for."""
+    """Prompt and reply do not fit. The text has OpenAI's wording, which clients search for.
+
+    `asked` says what does not fit: "your prompt resulted in 5000 tokens".
+    """
 
     code = "context_length_exceeded"
 
-    def __init__(self, context_length: int, prompt_tokens: int, param: str) -> None:
+    def __init__(self, context_length: int, asked: str, param: str) -> None:
         super().__init__(
-            f"This model's maximum context length is {context_length} tokens. However, your "
-            f"prompt resulted in {prompt_tokens} tokens. Please reduce its length.",
+            f"This model's maximum context length is {context_length} tokens. However, {asked}. "
+            "Please reduce the length of the prompt or the completion.",
             param,
         )
 
