@@ -1,4 +1,4 @@
-"""How a generation can fail, as seen by whoever submitted it. The HTTP layer maps these to status codes."""
+"""How a generation can fail, as its submitter sees it. The HTTP layer maps these to statuses."""
 
 from kernels.errors import GraniteError
 
@@ -36,7 +36,7 @@ class WorkerDied(EngineError):
 
 
 class InvalidRequest(EngineError):
-    """A prompt that is empty, holds ids outside the vocabulary, or leaves no room in the context."""
+    """The prompt is empty, holds ids outside the vocabulary, or leaves no room in the context."""
 
 
 class NumericError(EngineError):
@@ -44,7 +44,7 @@ class NumericError(EngineError):
 
 
 class OutOfMemory(EngineError):
-    """The request needs more state or K/V pages than the machine can ever give it, or was preempted too often."""
+    """The machine lacks the memory for this request, or gave it to older requests too often."""
 
 
 class SlowReader(EngineError):

@@ -32,7 +32,12 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineStats:
-    """A moment's load. `free_slots` and `free_pages` return to their totals when the engine is idle."""
+    """A moment's load. `free_slots` and `free_pages` return to their totals when idle.
+
+    The seconds are totals since the worker's start: of whole steps, and of the parts of them spent
+    in the network and in the sampler; the rest is Python and messages. Waiting for work counts
+    nowhere.
+    """
 
     running: int
     waiting: int
@@ -43,10 +48,13 @@ class EngineStats:
     preemptions: int
     steps: int
     late_messages: int
+    forward_seconds: float = 0.0
+    sampling_seconds: float = 0.0
+    step_seconds: float = 0.0
 
 
 class Generation(Protocol):
-    """A submitted request: iterate it once; it ends after every choice has finished, or raises an EngineError.
+    """A submitted request. Iterate it once; it ends when all choices have, or raises EngineError.
 
     `cancel` may be called at any time, also after the end and more than once.
     """
@@ -64,7 +72,7 @@ class Engine(Protocol):
 
     @property
     def load_progress(self) -> float:
-        """0 to 1, the share of the weights read so far while LOADING or RESTARTING; 1 when READY."""
+        """0 to 1: the share of the weights read so far while LOADING or RESTARTING; 1 if READY."""
         ...
 
     @property

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
-    """Resolved settings of the worker; nothing here means "choose for me" except where a field says so.
+    """Resolved settings of the worker; nothing here means "choose for me".
 
-    Sizes are in tokens unless named otherwise. `block_length` is the distance Q between kept recurrent
-    states; `page_length` is the number of tokens in one K/V page.
+    Sizes are in tokens unless named otherwise. `block_length` is the distance Q between kept
+    recurrent states; `page_length` is the number of tokens in one K/V page.
     """
 
     checkpoint: str

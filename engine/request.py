@@ -1,4 +1,4 @@
-"""The vocabulary of the engine: what is asked (token ids and sampling), and what comes back. Knows no text."""
+"""The vocabulary of the engine: what is asked in token ids, and what comes back. Knows no text."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -52,7 +52,7 @@ class TokenEvent:
 
 @dataclass(frozen=True, slots=True)
 class PrefillProgress:
-    """How much of one choice's prompt has been read; sent after each prefill step, before its first token."""
+    """How much of a choice's prompt has been read; sent after each step of it, before a token."""
 
     choice: int
     processed: int
