@@ -1,0 +1,101 @@
+"""One choice of one request inside the engine: its tokens, its memory, and when it is finished."""
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from engine.request import FinishReason, GenerationRequest
+from sampling.history import TokenHistory
+
+
+class Phase(Enum):
+    WAITING = auto()
+    """Holds no slot and no pages: not started yet, or preempted."""
+    RUNNING = auto()
+    """Holds a slot, and pages for its computed rows."""
+    ENDED = auto()
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Sequence:
+    """`tokens` is the prompt and what was generated; rows 0 to `num_computed - 1` are in the state.
+
+    `history` counts the same tokens for the sampler, and like them outlives a preemption. `arrival`
+    orders all sequences by age. Until `suspect_until` rows are computed again, the sequence runs
+    alone: it took part in a step that raised.
+    """
+
+    generation: int
+    choice: int
+    arrival: int
+    request: GenerationRequest
+    tokens: list[int] = field(init=False)
+    history: TokenHistory = field(init=False)
+    phase: Phase = Phase.WAITING
+    num_computed: int = 0
+    slot: int = -1
+    pages: list[int] = field(default_factory=list)
+    num_preemptions: int = 0
+    suspect_until: int = 0
+    last_step: int = -1
+
+    def __post_init__(self) -> None:
+        self.tokens = list(self.request.prompt_ids)
+        self.history = TokenHistory(self.tokens)
+
+    def append(self, token_id: int) -> None:
+        """Take in a generated token; its row is not computed yet."""
+        self.tokens.append(token_id)
+        self.history.append(token_id)
+
+    @property
+    def client(self) -> str:
+        return self.request.client
+
+    @property
+    def num_generated(self) -> int:
+        return len(self.tokens) - len(self.request.prompt_ids)
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of prompt and longest reply."""
+        return len(self.request.prompt_ids) + self.request.sampling.max_tokens
+
+    @property
+    def num_remaining(self) -> int:
+        """Known tokens whose rows are not computed yet."""
+        return len(self.tokens) - self.num_computed
+
+    @property
+    def is_decoding(self) -> bool:
+        """Only the newest generated token is missing from the state."""
+        return self.num_remaining == 1 and self.num_generated > 0
+
+    @property
+    def is_suspect(self) -> bool:
+        return self.num_computed < self.suspect_until
+
+
+def finish_reason(
+    sequence: Sequence, eos_token_ids: frozenset[int], context_length: int
+) -> FinishReason | None:
+    """Whether the newest token, already appended, ends the sequence; stopping wins over length."""
+    sampling = sequence.request.sampling
+    token = sequence.tokens[-1]
+    if sequence.num_generated > sampling.min_tokens:
+        if token in sampling.stop_token_ids:
+            return FinishReason.STOP
+        if token in eos_token_ids and not sampling.ignore_eos:
+            return FinishReason.STOP
+    if sequence.num_generated >= sampling.max_tokens or len(sequence.tokens) >= context_length:
+        return FinishReason.LENGTH
+    return None
+
+
+def suppressed_token_ids(sequence: Sequence, eos_token_ids: frozenset[int]) -> frozenset[int]:
+    """What must not be drawn next: tokens that would end it too early, and eos if ignored."""
+    sampling = sequence.request.sampling
+    if sequence.num_generated < sampling.min_tokens:
+        return eos_token_ids.union(sampling.stop_token_ids)
+    if sampling.ignore_eos:
+        return eos_token_ids.difference(sampling.stop_token_ids)
+    return frozenset()

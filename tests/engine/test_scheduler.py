@@ -1,0 +1,344 @@
+"""Single policies of the scheduler; the invariants over random histories are in
+test_scheduler_properties.
+"""
+
+import subprocess
+import sys
+
+import pytest
+
+from engine.allocator import AllocationError
+from engine.errors import DeadlineExceeded, EngineError, NumericError, OutOfMemory, QueueTimeout
+from engine.options import EngineOptions
+from engine.request import FinishReason, PrefillProgress, TokenEvent
+from engine.scheduler import Cancelled, Output, Scheduler
+from engine.step import NewToken, StepFailed, StepPlan
+from tests.engine.fakes import (
+    EOS,
+    FakeRunner,
+    error_of,
+    make_request,
+    run_step,
+    run_until_idle,
+    small_options,
+    solo_tokens,
+    tokens_of,
+)
+
+
+def make(**changes: object) -> tuple[Scheduler, FakeRunner]:
+    options: EngineOptions = small_options(**changes)
+    return Scheduler(options, frozenset({EOS})), FakeRunner(options)
+
+
+def rows(plan: StepPlan) -> list[tuple[int, int, int]]:
+    return [(chunk.sequence.generation, chunk.start, chunk.stop) for chunk in plan.chunks]
+
+
+def test_the_scheduler_and_all_it_imports_need_no_torch() -> None:
+    code = "import sys, engine.scheduler; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_prompt_is_read_in_one_step_and_then_decoded_row_by_row() -> None:
+    scheduler, runner = make()
+    scheduler.submit(1, make_request((1, 2, 3), 3), 0.0)
+    plans = []
+    while scheduler.has_work:
+        plans.append(scheduler.next(0.0))
+        scheduler.commit(plans[-1], runner.run(plans[-1]))
+    assert [rows(plan) for plan in plans] == [[(1, 0, 3)], [(1, 3, 4)], [(1, 4, 5)]]
+    assert [len(plan.reset_slots) for plan in plans] == [1, 0, 0]
+    events = [output.event for output in scheduler.take_outputs()]
+    assert events[0] == PrefillProgress(0, 3, 3)
+    reasons = [event.finish_reason for event in events if isinstance(event, TokenEvent)]
+    assert reasons == [None, None, FinishReason.LENGTH]
+
+
+def test_a_long_prompt_is_cut_to_the_row_budget_and_reports_its_progress() -> None:
+    scheduler, runner = make(step_rows=16)
+    scheduler.submit(1, make_request(tuple(range(1, 41)), 1), 0.0)
+    outputs = run_until_idle(scheduler, runner)
+    progress = [o.event.processed for o in outputs if isinstance(o.event, PrefillProgress)]
+    assert progress == [16, 32, 40]
+
+
+@pytest.mark.parametrize("length", [1, 3, 4, 5, 15, 16, 17, 31, 32, 33])
+def test_prompts_around_every_boundary_give_the_tokens_of_a_whole_prefill(length: int) -> None:
+    request = make_request(tuple(range(1, length + 1)), 6)
+    scheduler, runner = make()
+    scheduler.submit(1, request, 0.0)
+    assert tokens_of(run_until_idle(scheduler, runner), 1) == solo_tokens(request)
+
+
+def test_decodes_never_wait_for_a_long_prompt() -> None:
+    scheduler, runner = make(step_rows=16, num_pages=64)
+    scheduler.submit(1, make_request((1, 2), 20), 0.0)
+    run_step(scheduler, runner)
+    scheduler.submit(2, make_request(tuple(range(1, 41)), 2), 0.0)
+    for _ in range(3):
+        plan = scheduler.next(0.0)
+        assert rows(plan)[0][0] == 1
+        assert sum(chunk.stop - chunk.start for chunk in plan.chunks) <= 16
+        scheduler.commit(plan, runner.run(plan))
+
+
+def test_a_short_prompt_of_another_client_is_read_beside_a_long_one() -> None:
+    scheduler, runner = make(step_rows=16, num_pages=64)
+    scheduler.submit(1, make_request(tuple(range(1, 41)), 2, client="long"), 0.0)
+    run_step(scheduler, runner)
+    scheduler.submit(2, make_request((1, 2, 3), 2, client="short"), 0.0)
+    assert len(tokens_of(run_step(scheduler, runner), 2)) == 1
+
+
+def test_a_flooding_client_does_not_take_the_turn_of_another() -> None:
+    scheduler, runner = make(num_slots=1)
+    for generation in range(1, 6):
+        scheduler.submit(generation, make_request(max_tokens=1, client="flood"), 0.0)
+    scheduler.submit(9, make_request(max_tokens=1, client="calm"), 0.0)
+    finished = [
+        output.generation
+        for output in run_until_idle(scheduler, runner)
+        if isinstance(output.event, TokenEvent)
+    ]
+    assert finished == [1, 9, 2, 3, 4, 5]
+
+
+def test_every_decode_gets_its_turn_when_slots_outnumber_rows() -> None:
+    scheduler, runner = make(num_slots=12, num_pages=64, step_rows=4)
+    requests = {n: make_request((n,), 4) for n in range(1, 13)}
+    for generation, request in requests.items():
+        scheduler.submit(generation, request, 0.0)
+    outputs = run_until_idle(scheduler, runner)
+    for generation, request in requests.items():
+        assert tokens_of(outputs, generation) == solo_tokens(request)
+
+
+def test_choices_are_independent_sequences_of_one_request() -> None:
+    request = make_request((1, 2, 3), 4, num_choices=3)
+    scheduler, runner = make()
+    scheduler.submit(1, request, 0.0)
+    outputs = run_until_idle(scheduler, runner)
+    replies = [tokens_of(outputs, 1, choice) for choice in range(3)]
+    assert replies == [solo_tokens(request, choice) for choice in range(3)]
+    assert len({tuple(reply) for reply in replies}) == 3
+
+
+def test_a_preempted_request_yields_the_same_tokens_as_alone() -> None:
+    requests = {n: make_request(tuple(range(n, n + 8)), 24) for n in range(1, 5)}
+    scheduler, runner = make(num_pages=16)
+    for generation, request in requests.items():
+        scheduler.submit(generation, request, 0.0)
+    outputs = run_until_idle(scheduler, runner)
+    assert scheduler.num_preemptions > 0
+    for generation, request in requests.items():
+        assert tokens_of(outputs, generation) == solo_tokens(request)
+
+
+def test_two_requests_that_each_need_most_pages_both_finish() -> None:
+    requests = {n: make_request((n, n, n), 40) for n in (1, 2)}
+    scheduler, runner = make(num_pages=12)
+    for generation, request in requests.items():
+        scheduler.submit(generation, request, 0.0)
+    outputs = run_until_idle(scheduler, runner)
+    for generation, request in requests.items():
+        assert tokens_of(outputs, generation) == solo_tokens(request)
+
+
+def test_prompts_that_do_not_fit_together_are_read_one_after_the_other() -> None:
+    scheduler, runner = make(num_pages=12, step_rows=4)
+    for generation in (1, 2):
+        request = make_request(tuple(range(1, 33)), 1, client=str(generation))
+        scheduler.submit(generation, request, 0.0)
+    run_until_idle(scheduler, runner)
+    assert scheduler.num_preemptions == 0
+
+
+def test_a_decode_gives_way_to_an_older_prompt_in_the_step_it_was_planned_for() -> None:
+    old, young = make_request(tuple(range(1, 41)), 1), make_request((1, 2, 3), 40, client="other")
+    requests = {1: old, 2: young}
+    scheduler, runner = make(num_pages=12, step_rows=4)
+    for generation, request in requests.items():
+        scheduler.submit(generation, request, 0.0)
+    outputs = run_until_idle(scheduler, runner)
+    assert scheduler.num_preemptions > 0
+    for generation, request in requests.items():
+        assert tokens_of(outputs, generation) == solo_tokens(request)
+
+
+def test_a_request_preempted_too_often_fails_and_frees_everything() -> None:
+    scheduler, runner = make(num_pages=12, max_preemptions=0)
+    for generation in (1, 2):
+        scheduler.submit(generation, make_request((1, 2, 3), 40), 0.0)
+    outputs = run_until_idle(scheduler, runner)
+    assert len(tokens_of(outputs, 1)) == 40
+    assert isinstance(error_of(outputs, 2), OutOfMemory)
+    assert scheduler.memory.pages.num_free == 12
+
+
+def test_the_context_is_never_longer_than_all_pages() -> None:
+    scheduler, runner = make(num_pages=4, context_length=4096)
+    assert scheduler.context_length == 16
+    scheduler.submit(1, make_request((1, 2, 3), 1000), 0.0)
+    outputs = run_until_idle(scheduler, runner)
+    assert len(tokens_of(outputs, 1)) == 13
+    last = outputs[-1].event
+    assert isinstance(last, TokenEvent)
+    assert last.finish_reason is FinishReason.LENGTH
+
+
+@pytest.mark.parametrize("num_steps", [0, 1, 2, 4])
+def test_cancelling_in_any_phase_frees_everything_at_once(num_steps: int) -> None:
+    scheduler, runner = make(num_slots=1, step_rows=16)
+    scheduler.submit(1, make_request(tuple(range(1, 21)), 8), 0.0)
+    scheduler.submit(2, make_request((1, 2), 8), 0.0)
+    for _ in range(num_steps):
+        run_step(scheduler, runner)
+    assert scheduler.cancel(1)
+    assert scheduler.cancel(2)
+    scheduler.check_integrity()
+    assert scheduler.take_outputs() == [Output(1, Cancelled()), Output(2, Cancelled())]
+    assert scheduler.memory.slots.num_free == 1
+    assert scheduler.memory.pages.num_free == 16
+    assert not scheduler.has_work
+
+
+def test_cancelling_twice_or_after_the_end_changes_nothing() -> None:
+    scheduler, runner = make()
+    scheduler.submit(1, make_request(max_tokens=1), 0.0)
+    run_until_idle(scheduler, runner)
+    assert not scheduler.cancel(1)
+    assert not scheduler.cancel(99)
+    assert scheduler.take_outputs() == []
+
+
+def test_a_generation_number_in_use_is_refused() -> None:
+    scheduler, _ = make()
+    assert scheduler.submit(1, make_request(), 0.0)
+    assert not scheduler.submit(1, make_request(), 0.0)
+    assert len(scheduler.waiting) == 1
+
+
+def test_cancelling_one_of_a_batch_leaves_the_others_unchanged() -> None:
+    requests = {n: make_request((n, n + 1), 12) for n in range(1, 5)}
+    scheduler, runner = make()
+    for generation, request in requests.items():
+        scheduler.submit(generation, request, 0.0)
+    outputs = run_step(scheduler, runner) + run_step(scheduler, runner)
+    scheduler.cancel(2)
+    outputs += run_until_idle(scheduler, runner)
+    for generation in (1, 3, 4):
+        assert tokens_of(outputs, generation) == solo_tokens(requests[generation])
+
+
+def test_aborting_a_prefill_and_retrying_gives_the_same_tokens_every_time() -> None:
+    request = make_request(tuple(range(1, 41)), 3)
+    expected = solo_tokens(request)
+    scheduler, runner = make()
+    for attempt in range(50):
+        scheduler.submit(2 * attempt, request, 0.0)
+        for _ in range(attempt % 4):
+            run_step(scheduler, runner)
+        scheduler.cancel(2 * attempt)
+        scheduler.submit(2 * attempt + 1, request, 0.0)
+        outputs = run_until_idle(scheduler, runner)
+        assert tokens_of(outputs, 2 * attempt + 1) == expected
+
+
+def test_waiting_too_long_is_a_queue_timeout_and_running_is_not() -> None:
+    scheduler, runner = make(num_slots=1, queue_timeout_seconds=10.0)
+    scheduler.submit(1, make_request(), 0.0)
+    run_step(scheduler, runner, 0.0)
+    scheduler.submit(2, make_request(), 0.0)
+    outputs = run_step(scheduler, runner, 11.0)
+    assert isinstance(error_of(outputs, 2), QueueTimeout)
+    assert len(tokens_of(outputs, 1)) == 1
+
+
+def test_the_total_deadline_ends_a_running_request() -> None:
+    scheduler, runner = make(request_timeout_seconds=10.0)
+    scheduler.submit(1, make_request(), 0.0)
+    run_step(scheduler, runner, 9.0)
+    outputs = run_step(scheduler, runner, 11.0)
+    assert isinstance(error_of(outputs, 1), DeadlineExceeded)
+    assert not scheduler.has_work
+
+
+def test_a_row_that_fails_ends_its_request_with_all_choices_and_no_other() -> None:
+    scheduler, runner = make()
+    scheduler.submit(1, make_request((1, 2), 4, num_choices=2), 0.0)
+    scheduler.submit(2, make_request((3, 4), 4), 0.0)
+    plan = scheduler.next(0.0)
+    results = list(runner.run(plan))  # type: ignore[arg-type]  # the fake never fails as a whole
+    results[0] = NumericError("not finite")
+    scheduler.commit(plan, results)
+    scheduler.check_integrity()
+    outputs = scheduler.take_outputs()
+    assert [output.generation for output in outputs if isinstance(output.event, EngineError)] == [1]
+    outputs += run_until_idle(scheduler, runner)
+    assert tokens_of(outputs, 1) == []
+    assert tokens_of(outputs, 2) == solo_tokens(make_request((3, 4), 4))
+
+
+def test_a_failing_step_costs_only_the_sequence_that_fails_alone() -> None:
+    requests = {n: make_request((n, n + 1), 6) for n in (1, 2, 3)}
+    scheduler, runner = make()
+    for generation, request in requests.items():
+        scheduler.submit(generation, request, 0.0)
+    outputs: list[Output] = []
+    for _ in range(100):
+        plan = scheduler.next(0.0)
+        poisoned = any(c.sequence.generation == 2 and c.stop == 4 for c in plan.chunks)
+        broken = poisoned or any(c.sequence.generation == 2 and c.stop > 4 for c in plan.chunks)
+        results = runner.run(plan)  # also what fails has touched the state
+        if broken:
+            results = StepFailed(EngineError("boom"))
+        scheduler.commit(plan, results)
+        scheduler.check_integrity()
+        outputs += scheduler.take_outputs()
+    assert not scheduler.has_work
+    assert isinstance(error_of(outputs, 2), EngineError)
+    for generation in (1, 3):
+        assert error_of(outputs, generation) is None
+        assert tokens_of(outputs, generation) == solo_tokens(requests[generation])
+
+
+def test_an_allocation_failure_that_does_not_recur_costs_nothing() -> None:
+    requests = {n: make_request((n, n + 1), 6) for n in (1, 2, 3)}
+    for failing_step in range(6):
+        scheduler, runner = make()
+        for generation, request in requests.items():
+            scheduler.submit(generation, request, 0.0)
+        outputs: list[Output] = []
+        for step in range(100):
+            plan = scheduler.next(0.0)
+            results = runner.run(plan)  # also what fails has touched the state
+            scheduler.commit(plan, StepFailed(OutOfMemory("")) if step == failing_step else results)
+            outputs += scheduler.take_outputs()
+        for generation, request in requests.items():
+            assert tokens_of(outputs, generation) == solo_tokens(request)
+
+
+def test_the_integrity_check_finds_a_lost_page_and_a_lost_sequence() -> None:
+    scheduler, runner = make()
+    scheduler.submit(1, make_request(), 0.0)
+    run_step(scheduler, runner)
+    page = scheduler.running[0].pages.pop()
+    with pytest.raises(AllocationError, match="lost"):
+        scheduler.check_integrity()
+    scheduler.running[0].pages.append(page)
+    scheduler.check_integrity()
+    scheduler.running.clear()
+    with pytest.raises(AllocationError):
+        scheduler.check_integrity()
+
+
+def test_stop_tokens_end_the_sequence_and_are_delivered() -> None:
+    scheduler, _ = make()
+    scheduler.submit(1, make_request((1, 2), 8, stop_token_ids=(42,)), 0.0)
+    for token_id in (41, 42):
+        plan = scheduler.next(0.0)
+        scheduler.commit(plan, [NewToken(token_id=token_id)])
+    events = [o.event for o in scheduler.take_outputs() if isinstance(o.event, TokenEvent)]
+    assert [event.token_id for event in events] == [41, 42]
+    assert events[-1].finish_reason is FinishReason.STOP

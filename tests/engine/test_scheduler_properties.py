@@ -1,0 +1,120 @@
+"""Any history of submits, cancels, steps and failures conserves memory and ends every request
+exactly once.
+"""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from engine.errors import EngineError
+from engine.request import GenerationRequest, TokenEvent
+from engine.scheduler import Cancelled, Output, Scheduler
+from engine.step import StepFailed
+from tests.engine.fakes import (
+    EOS,
+    FakeRunner,
+    make_request,
+    run_until_idle,
+    small_options,
+    solo_tokens,
+    tokens_of,
+)
+
+NUM_SLOTS = 3
+NUM_PAGES = 9
+
+
+class SchedulerMachine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        options = small_options(
+            num_slots=NUM_SLOTS,
+            num_pages=NUM_PAGES,
+            step_rows=6,
+            context_length=36,
+            max_preemptions=2,
+            queue_timeout_seconds=30.0,
+            request_timeout_seconds=90.0,
+        )
+        self.scheduler = Scheduler(options, frozenset({EOS}))
+        self.runner = FakeRunner(options)
+        self.requests: dict[int, GenerationRequest] = {}
+        self.outputs: list[Output] = []
+        self.now = 0.0
+
+    @rule(
+        length=st.integers(1, 34),
+        max_tokens=st.integers(1, 40),
+        num_choices=st.integers(1, 3),
+        client=st.sampled_from("abc"),
+    )
+    def submit(self, length: int, max_tokens: int, num_choices: int, client: str) -> None:
+        generation = len(self.requests)
+        prompt = tuple(range(generation + 1, generation + 1 + length))
+        request = make_request(prompt, max_tokens, num_choices=num_choices, client=client)
+        self.requests[generation] = request
+        assert self.scheduler.submit(generation, request, self.now)
+
+    @rule(pick=st.integers(0, 100))
+    def cancel(self, pick: int) -> None:
+        if self.requests:
+            self.scheduler.cancel(pick % len(self.requests))
+
+    @rule(num_steps=st.integers(1, 5), fails=st.sampled_from([False] * 9 + [True]))
+    def step(self, num_steps: int, fails: bool) -> None:
+        for _ in range(num_steps):
+            plan = self.scheduler.next(self.now)
+            rows = sum(chunk.stop - chunk.start for chunk in plan.chunks)
+            assert rows <= 6
+            assert rows > 0 or len(self.scheduler.running) == 0
+            results = self.runner.run(plan)  # also what fails has touched the state
+            self.scheduler.commit(plan, StepFailed(EngineError("boom")) if fails else results)
+
+    @rule(seconds=st.floats(0, 20))
+    def let_time_pass(self, seconds: float) -> None:
+        self.now += seconds
+
+    @invariant()
+    def memory_is_conserved_and_never_shared(self) -> None:
+        self.scheduler.check_integrity()
+        running = self.scheduler.running
+        pages = [page for sequence in running for page in sequence.pages]
+        assert len(set(pages)) == len(pages)
+        assert len(pages) + self.scheduler.memory.pages.num_free == NUM_PAGES
+        slots = {sequence.slot for sequence in running}
+        assert len(slots) == len(running) == NUM_SLOTS - self.scheduler.memory.slots.num_free
+
+    @invariant()
+    def no_choice_has_two_ends(self) -> None:
+        self.outputs += self.scheduler.take_outputs()
+        for generation, request in self.requests.items():
+            assert len(self.ends(generation)) <= request.num_choices
+
+    def ends(self, generation: int) -> list[object]:
+        """Finish reasons of single choices, then whatever ended the generation as a whole."""
+        events = [o.event for o in self.outputs if o.generation == generation]
+        finished = [e.choice for e in events if isinstance(e, TokenEvent) and e.finish_reason]
+        assert len(set(finished)) == len(finished)
+        whole = [event for event in events if isinstance(event, EngineError | Cancelled)]
+        assert len(whole) <= 1
+        assert not whole or events[-1] is whole[0]
+        return [*finished, *whole]
+
+    def teardown(self) -> None:
+        self.outputs += run_until_idle(self.scheduler, self.runner)
+        self.scheduler.check_integrity()
+        assert self.scheduler.memory.slots.num_free == NUM_SLOTS
+        assert self.scheduler.memory.pages.num_free == NUM_PAGES
+        for generation, request in self.requests.items():
+            ends = self.ends(generation)
+            whole = any(isinstance(end, EngineError | Cancelled) for end in ends)
+            assert whole or len(ends) == request.num_choices
+            for choice in range(request.num_choices):
+                tokens = tokens_of(self.outputs, generation, choice)
+                assert tokens == solo_tokens(request, choice)[: len(tokens)]
+
+
+SchedulerMachine.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=30, deadline=None
+)
+TestAnyHistory = SchedulerMachine.TestCase
