@@ -2,7 +2,6 @@
 
 import difflib
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -105,9 +104,3 @@ def _placeholder(field: FieldInfo) -> str:
 def _default(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True, validated_data={})
     return "" if default in (None, False, []) else f" [{default}]"
-
-
-def fail(message: str) -> None:
-    """Say what is wrong on stderr, one line each, as the program's own."""
-    for line in message.splitlines():
-        sys.stderr.write(f"granite-server: {line}\n")
