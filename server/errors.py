@@ -16,7 +16,7 @@ GraniteError                       kernels.errors
 │   ├── UnsupportedMediaType  415  unsupported_media_type
 │   ├── HeadersTooLarge       431  headers_too_large
 │   └── ShuttingDown          503  shutting_down
-├── StartupError                   server.run: the server cannot start; never seen by a client
+├── StartupError                   the server cannot start; never seen by a client
 ├── InvalidSamplingParams     400  sampling.params
 ├── EngineError                    engine.errors
 │   ├── QueueFull             503  overloaded
@@ -40,6 +40,7 @@ from engine import errors as engine_errors
 from kernels.errors import GraniteError
 from model_loader.errors import CheckpointError
 from sampling.params import InvalidSamplingParams
+from server.settings import InvalidSettings
 
 MAX_MESSAGE_LENGTH = 500
 MAX_ECHO_LENGTH = 200
@@ -146,6 +147,10 @@ class HeadersTooLarge(ApiError):
     code = "headers_too_large"
 
 
+class StartupError(GraniteError):
+    """The server cannot start on this machine; the text is one line that says why."""
+
+
 class ShuttingDown(ApiError):
     status = 503
     type = "server_error"
@@ -158,7 +163,7 @@ class ShuttingDown(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class ErrorReply:
-    """What an exception is to the client. `body`, OpenAI's error object, is at most 4 KiB of JSON."""
+    """What an exception is to the client. `body` is OpenAI's error object, at most 4 KiB long."""
 
     status: int
     body: dict[str, Any]
@@ -203,6 +208,8 @@ _SHAPES: Mapping[type[GraniteError], _Shape] = {
         408, "slow_reader", "The client did not read its reply in time"
     ),
     CheckpointError: _Shape(500, "server_error", "The model cannot be served"),
+    StartupError: _Shape(500, "server_error", "The server cannot start"),
+    InvalidSettings: _Shape(500, "server_error", "The server cannot start"),
 }
 _UNEXPECTED = _Shape(500, "server_error", "The server had an error while answering this request")
 

@@ -3,9 +3,11 @@
 Names are vLLM's stems with the prefix `granite_`: its dashboards need one search-and-replace.
 """
 
+from fastapi import APIRouter
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+from starlette.responses import Response
 
 from engine.interface import Engine
 
@@ -85,3 +87,13 @@ class _EngineCollector(Collector):
                 "granite_num_preemptions", "Preemptions since start", stats.preemptions
             ),
         ]
+
+
+def metrics_router(metrics: Metrics) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/metrics")
+    async def exposition() -> Response:
+        return Response(metrics.exposition(), media_type=CONTENT_TYPE)
+
+    return router

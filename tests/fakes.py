@@ -1,9 +1,11 @@
 """A stand-in for the model worker: it plays scripted token ids, with delays and failures."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from engine.errors import EngineUnavailable
 from engine.interface import EngineInfo, EngineState, EngineStats
 from engine.request import (
     FinishReason,
@@ -42,11 +44,17 @@ class FakeGeneration:
         self._request = request
         self._script = script
         self._cancelled = asyncio.Event()
+        self._stopped = False
 
     def cancel(self) -> None:
         if self._request.request_id in self._engine.active:
             self._engine.active.remove(self._request.request_id)
             self._engine.cancelled.append(self._request.request_id)
+        self._cancelled.set()
+
+    def stop(self) -> None:
+        """End it the way a stopping engine does: with an error for whoever iterates."""
+        self._stopped = True
         self._cancelled.set()
 
     async def __aiter__(self) -> AsyncIterator[GenerationEvent]:
@@ -75,10 +83,10 @@ class FakeGeneration:
     async def _pause(self, seconds: float) -> bool:
         """Sleep, but wake at once on cancel; True if cancelled."""
         if seconds:
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._cancelled.wait(), seconds)
-            except TimeoutError:
-                return False
+        if self._stopped:
+            raise EngineUnavailable("the engine is stopping")
         return self._cancelled.is_set()
 
     def _finish_reason(self, position: int, length: int) -> FinishReason | None:
@@ -112,6 +120,7 @@ class FakeEngine:
         self.requests: list[GenerationRequest] = []
         self.active: set[str] = set()
         self.cancelled: list[str] = []
+        self._generations: list[FakeGeneration] = []
         self._load_seconds = load_seconds
         self._info = EngineInfo(
             dtype="fp32",
@@ -148,7 +157,9 @@ class FakeEngine:
         self.requests.append(request)
         self.active.add(request.request_id)
         script = self.script(request) if callable(self.script) else self.script
-        return FakeGeneration(self, request, script)
+        generation = FakeGeneration(self, request, script)
+        self._generations.append(generation)
+        return generation
 
     async def start(self) -> None:
         if self._load_seconds is not None:
@@ -158,3 +169,5 @@ class FakeEngine:
 
     async def stop(self) -> None:
         self.state = EngineState.STOPPED
+        for generation in self._generations:
+            generation.stop()
