@@ -1,0 +1,97 @@
+"""The engine's one loop: take commands, plan, compute, commit, report. Knows no model."""
+
+import time
+
+from engine.channel import Channel
+from engine.errors import EngineError
+from engine.framing import ProtocolError
+from engine.interface import EngineStats
+from engine.protocol import (
+    Cancel,
+    Closed,
+    Command,
+    Failed,
+    Progress,
+    StepDone,
+    Submit,
+    Token,
+    failed,
+)
+from engine.request import PrefillProgress, TokenEvent
+from engine.scheduler import Output, Scheduler
+from engine.step import StepRunner
+
+
+class EngineLoop:
+    """One report per step. Commands for unknown generations are late: counted and dropped."""
+
+    def __init__(self, channel: Channel, scheduler: Scheduler, runner: StepRunner) -> None:
+        self._channel = channel
+        self._scheduler = scheduler
+        self._runner = runner
+        self._num_late = 0
+        self._step_seconds = 0.0
+        self._counted_until = 0.0
+
+    def run(self) -> None:
+        """Work until the other side goes away, which raises ChannelClosed."""
+        while True:
+            if self._scheduler.has_work:
+                commands = self._channel.receive(wait=False)
+            else:
+                self._scheduler.check_integrity()
+                commands = self._channel.receive(wait=True)
+                self._counted_until = time.perf_counter()
+            self._obey(commands)
+            self._step()
+
+    def _step(self) -> None:
+        plan = self._scheduler.next(time.monotonic())
+        if plan.chunks:
+            results = self._runner.run(plan)
+            self._scheduler.commit(plan, results)
+        outputs = [_message(output) for output in self._scheduler.take_outputs()]
+        now = time.perf_counter()
+        self._step_seconds += now - self._counted_until
+        self._counted_until = now
+        self._channel.send(StepDone(outputs, self._stats()))
+
+    def _obey(self, commands: list[Command]) -> None:
+        for command in commands:
+            match command:
+                case Submit(generation, request):
+                    known = self._scheduler.submit(generation, request, time.monotonic())
+                case Cancel(generation):
+                    known = self._scheduler.cancel(generation)
+                case _:
+                    raise ProtocolError(f"{type(command).__name__} while running")
+            self._num_late += not known
+
+    def _stats(self) -> EngineStats:
+        scheduler, memory = self._scheduler, self._scheduler.memory
+        return EngineStats(
+            running=len(scheduler.running),
+            waiting=len(scheduler.waiting),
+            free_slots=memory.slots.num_free,
+            total_slots=memory.slots.total,
+            free_pages=memory.pages.num_free,
+            total_pages=memory.pages.total,
+            preemptions=scheduler.num_preemptions,
+            steps=scheduler.num_steps,
+            late_messages=self._num_late,
+            forward_seconds=self._runner.forward_seconds,
+            sampling_seconds=self._runner.sampling_seconds,
+            step_seconds=self._step_seconds,
+        )
+
+
+def _message(output: Output) -> Token | Progress | Failed | Closed:
+    match output.event:
+        case TokenEvent():
+            return Token(output.generation, output.event)
+        case PrefillProgress():
+            return Progress(output.generation, output.event)
+        case EngineError():
+            return failed(output.generation, output.event)
+        case _:
+            return Closed(output.generation)

@@ -1,0 +1,69 @@
+"""One life of a worker process, from the API's side: spawn it, talk to it, see it gone."""
+
+import asyncio
+import socket
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Sequence
+
+from engine.framing import FrameReader
+from engine.protocol import Command, Report, decode_report, encode
+
+READ_BYTES = 2**16
+
+
+class WorkerProcess:
+    def __init__(
+        self, process: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+        self._frames = FrameReader()
+
+    @classmethod
+    async def spawn(cls, command: Sequence[str]) -> "WorkerProcess":
+        """Start `command` with the number of its socket's file descriptor as the last argument."""
+        ours, theirs = socket.socketpair()
+        try:
+            number = theirs.fileno()
+            process = await asyncio.create_subprocess_exec(
+                *command, str(number), pass_fds=(number,), stdin=DEVNULL
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        reader, writer = await asyncio.open_unix_connection(sock=ours)
+        return cls(process, reader, writer)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, command: Command) -> None:
+        """Never blocks: how much is unsent is bounded by the admission of requests."""
+        self._writer.write(encode(command))
+
+    async def receive(self) -> list[Report] | None:
+        """The next reports, perhaps none yet; None when the worker has ended.
+
+        Raises:
+            ProtocolError: what it sends is not a report.
+        """
+        try:
+            data = await self._reader.read(READ_BYTES)
+        except ConnectionError:
+            return None
+        return [decode_report(payload) for payload in self._frames.feed(data)] if data else None
+
+    def kill(self) -> None:
+        """Safe at any time, also when it has ended."""
+        if self._process.returncode is None:
+            self._process.kill()
+
+    async def end(self) -> int:
+        """Leave no process, zombie or open socket behind. Returns the exit status."""
+        self.kill()
+        self._writer.close()
+        return await self._process.wait()

@@ -1,0 +1,126 @@
+"""The life of the worker process: greet, load, prove that the model computes, then loop.
+
+What to load is passed in, so that tests run this very code on a model without weights.
+"""
+
+import ctypes
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.channel import Channel, ChannelClosed
+from engine.errors import EngineError
+from engine.framing import ProtocolError
+from engine.interface import EngineInfo
+from engine.loop import EngineLoop
+from engine.options import EngineOptions
+from engine.protocol import PROTOCOL_VERSION, Hello, LoadFailed, Loading, Ready, Start
+from engine.request import GenerationRequest
+from engine.scheduler import Scheduler
+from engine.step import StepRunner
+from kernels.errors import GraniteError
+from sampling.params import SamplingParams
+
+PR_SET_PDEATHSIG = 1
+PROGRESS_STEP = 0.01
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    runner: StepRunner
+    info: EngineInfo
+    eos_token_ids: frozenset[int]
+
+
+Load = Callable[[EngineOptions, Callable[[float], None]], Loaded]
+
+
+def run_worker(connection: socket.socket, load: Load) -> int:
+    """Serve one API process over `connection`; returns the exit status of the process."""
+    die_with_parent()
+    channel = Channel(connection)
+    try:
+        _serve(channel, load)
+    except ChannelClosed:
+        return 0
+    except ProtocolError as error:
+        logger.error("the worker ends: %s", error)
+        return 1
+    return 1
+
+
+def die_with_parent() -> None:
+    """Leave no orphan, and no half-drained batch, behind.
+
+    The kernel kills this process when its parent ends, however long a step takes. Signals meant for
+    the whole service (Ctrl-C, SIGTERM to the group) are left to the parent, which drains.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _serve(channel: Channel, load: Load) -> None:
+    channel.send(Hello(PROTOCOL_VERSION))
+    options = _receive_options(channel)
+    try:
+        loaded = load(options, _ProgressReports(channel))
+        prove(loaded, options)
+    except ChannelClosed:
+        raise
+    except GraniteError as error:
+        channel.send(LoadFailed(str(error)))
+        return
+    channel.send(Ready(loaded.info))
+    scheduler = Scheduler(options, loaded.eos_token_ids)
+    EngineLoop(channel, scheduler, loaded.runner).run()
+
+
+def _receive_options(channel: Channel) -> EngineOptions:
+    first, *others = channel.receive(wait=True)
+    if others or not isinstance(first, Start) or first.version != PROTOCOL_VERSION:
+        raise ProtocolError(f"the first message must be Start of version {PROTOCOL_VERSION}")
+    return first.options
+
+
+class _ProgressReports:
+    """Passes the loader's progress on, at most one report per percent."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._reported = -PROGRESS_STEP
+
+    def __call__(self, progress: float) -> None:
+        if progress >= self._reported + PROGRESS_STEP:
+            self._reported = progress
+            self._channel.send(Loading(progress))
+
+
+def prove(loaded: Loaded, options: EngineOptions) -> None:
+    """Generate two tokens from a prompt as large as a step, before anyone relies on the model.
+
+    This also takes the largest activations' memory once, and warms caches up.
+
+    Raises:
+        EngineError: the model cannot compute, or computes something that is not finite.
+    """
+    scheduler = Scheduler(options, loaded.eos_token_ids)
+    length = max(1, min(options.step_rows, scheduler.context_length - 2))
+    prompt = tuple(position % loaded.info.vocab_size for position in range(length))
+    sampling = SamplingParams(max_tokens=2, temperature=0.0, ignore_eos=True, seed=0)
+    request = GenerationRequest(request_id="self-test", prompt_ids=prompt, sampling=sampling)
+    scheduler.submit(0, request, 0.0)
+    while scheduler.has_work:
+        plan = scheduler.next(0.0)
+        scheduler.commit(plan, loaded.runner.run(plan))
+    scheduler.check_integrity()
+    for output in scheduler.take_outputs():
+        if isinstance(output.event, EngineError):
+            raise output.event
+    loaded.runner.forward_seconds = loaded.runner.sampling_seconds = 0.0

@@ -1,0 +1,61 @@
+"""The real worker on the fake model, as its own process. The checkpoint says how to misbehave.
+
+`fake:step=0.01,load=0.2,die_at=5`: seconds of each step and of loading; the step of sudden death.
+"""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+
+from engine.interface import EngineInfo
+from engine.options import EngineOptions
+from engine.step import StepPlan, StepResults
+from engine.worker import Loaded, run_worker
+from model_loader.errors import CorruptWeights
+from tests.engine.fakes import EOS, VOCAB_SIZE, FakeRunner
+
+
+class MisbehavingRunner(FakeRunner):
+    def __init__(self, options: EngineOptions, faults: dict[str, float]) -> None:
+        super().__init__(options)
+        self._faults = faults
+        self._num_steps = 0
+
+    def run(self, plan: StepPlan) -> StepResults:
+        self._num_steps += 1
+        time.sleep(self._faults.get("step", 0.0))
+        if self._num_steps == self._faults.get("die_at"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self._num_steps == self._faults.get("stop_at"):
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return super().run(plan)
+
+
+def load(options: EngineOptions, progress: Callable[[float], None]) -> Loaded:
+    _, _, text = options.checkpoint.partition(":")
+    faults = {
+        name: float(value) for name, value in (item.split("=") for item in text.split(",") if item)
+    }
+    for percent in range(101):
+        time.sleep(faults.get("load", 0.0) / 100)
+        progress(percent / 100)
+    if "corrupt" in faults:
+        raise CorruptWeights("model.safetensors: a tensor is missing")
+    info = EngineInfo(
+        dtype="fp32",
+        device="cpu",
+        num_parameters=0,
+        weight_bytes=0,
+        state_bytes=0,
+        context_length=options.context_length,
+        vocab_size=VOCAB_SIZE,
+        num_slots=options.num_slots,
+    )
+    return Loaded(MisbehavingRunner(options, faults), info, frozenset({EOS}))
+
+
+if __name__ == "__main__":
+    sys.exit(run_worker(socket.socket(fileno=int(sys.argv[1])), load))
