@@ -35,7 +35,7 @@ def serve(context: typer.Context) -> None:
     settings = parse_settings(context.args)
     from server.launch import serve_model
 
-    serve_model(settings)
+    raise typer.Exit(serve_model(settings))
 
 
 @app.command()
