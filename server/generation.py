@@ -1,0 +1,185 @@
+"""One accepted request on its way out: engine events in, neutral text events out. Knows no dialect.
+
+A dialect has two endings for the same events: write them as they come, or fold them into one body.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from engine.errors import WorkerDied
+from engine.interface import Engine, Generation
+from engine.request import FinishReason, GenerationRequest, PrefillProgress
+from server.interleave import interleave
+from server.reply_meter import ReplyMeter
+from server.text_stream import ChoiceText, Decoder, PlacedToken
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """Text of one choice that will not be taken back, and the tokens that it came from."""
+
+    choice: int
+    text: str
+    tokens: tuple[PlacedToken, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceFinished:
+    """The last event of a choice. `stop_string` is the one that ended it, if one did."""
+
+    choice: int
+    reason: FinishReason
+    stop_string: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Prompt tokens of one choice read so far."""
+
+    choice: int
+    processed: int
+    total: int
+
+
+Event = TextDelta | ChoiceFinished | Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Exact token counts. Each prompt counts once, however many choices continue it."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(slots=True)
+class FoldedChoice:
+    """A whole choice: what its events add up to."""
+
+    text: str = ""
+    tokens: list[PlacedToken] = field(default_factory=list)
+    reason: FinishReason | None = None
+    stop_string: str | None = None
+
+
+class Reply:
+    """The generations of one HTTP request: one per prompt, each with the same number of choices.
+
+    Choices are numbered through: prompt 0 has the first `num_choices`, prompt 1 the next.
+    """
+
+    def __init__(
+        self,
+        requests: Sequence[GenerationRequest],
+        generations: Sequence[Generation],
+        new_decoder: Callable[[], Decoder],
+        stops: Sequence[str],
+        meter: ReplyMeter,
+    ) -> None:
+        self._generations = generations
+        self._meter = meter
+        self._prompt_tokens = sum(len(request.prompt_ids) for request in requests)
+        self._choices = [
+            [
+                ChoiceText(new_decoder(), stops, request.sampling.min_tokens)
+                for _ in range(request.num_choices)
+            ]
+            for request in requests
+        ]
+
+    @property
+    def usage(self) -> Usage:
+        """The counts so far: also right in the middle, after an error and after a cancellation."""
+        completion = sum(choice.num_tokens for group in self._choices for choice in group)
+        return Usage(self._prompt_tokens, completion)
+
+    def cancel(self) -> None:
+        """Give back what the engine holds. May be called at any time and more than once."""
+        for generation in self._generations:
+            generation.cancel()
+        self._meter.ended(self.usage.prompt_tokens, self.usage.completion_tokens)
+
+    async def events(self) -> AsyncGenerator[Event]:
+        """Iterate once. Whatever ends the iteration, the engine is told.
+
+        Raises:
+            EngineError: the generation failed; what was yielded before stands.
+        """
+        try:
+            parts = [self._events_of(index) for index in range(len(self._generations))]
+            merged = parts[0] if len(parts) == 1 else interleave(parts)
+            async with aclosing(merged):
+                async for event in merged:
+                    yield event
+        finally:
+            self.cancel()
+
+    async def fold(self) -> list[FoldedChoice]:
+        """The other ending of `events`: all choices, whole, by number.
+
+        Raises:
+            EngineError: the generation failed.
+        """
+        folded = [FoldedChoice() for group in self._choices for _ in group]
+        async with aclosing(self.events()) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    folded[event.choice].text += event.text
+                    folded[event.choice].tokens += event.tokens
+                elif isinstance(event, ChoiceFinished):
+                    folded[event.choice].reason = event.reason
+                    folded[event.choice].stop_string = event.stop_string
+        return folded
+
+    async def _events_of(self, index: int) -> AsyncGenerator[Event]:
+        choices = self._choices[index]
+        offset = index * len(choices)
+        num_running = len(choices)
+        try:
+            async for event in self._generations[index]:
+                choice = offset + event.choice
+                if isinstance(event, PrefillProgress):
+                    yield Progress(choice, event.processed, event.total)
+                    continue
+                text = choices[event.choice]
+                if text.finish_reason is not None:  # it met a stop string; its siblings go on
+                    continue
+                self._meter.token(choice)
+                piece = text.feed(event)
+                if piece.text or piece.tokens:
+                    yield TextDelta(choice, piece.text, piece.tokens)
+                if text.finish_reason is not None:
+                    self._meter.choice_finished(text.finish_reason)
+                    yield ChoiceFinished(choice, text.finish_reason, text.stop_string)
+                    num_running -= 1
+                    if num_running == 0:
+                        return
+            raise WorkerDied(
+                "the engine ended a generation before all of its choices were finished"
+            )
+        finally:
+            self._generations[index].cancel()
+
+
+def submit(
+    engine: Engine,
+    requests: Sequence[GenerationRequest],
+    new_decoder: Callable[[], Decoder],
+    stops: Sequence[str],
+    meter: ReplyMeter,
+) -> Reply:
+    """Hand all prompts of one HTTP request to the engine: all of them, or none.
+
+    Raises:
+        EngineError: the engine refused one of them.
+    """
+    generations: list[Generation] = []
+    try:
+        for request in requests:
+            generations.append(engine.submit(request))
+    except BaseException:
+        for generation in generations:
+            generation.cancel()
+        raise
+    return Reply(requests, generations, new_decoder, stops, meter)

@@ -1,0 +1,76 @@
+"""The two endings of a reply: a stream of events, or one body. Both see the same events."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from pydantic_core import to_json
+
+from kernels.errors import GraniteError
+from server.generation import ChoiceFinished, Progress, Reply
+from server.openai.choice_format import ChoiceFormat
+from server.openai.envelope import Identity, usage_fields
+from server.sse import data_frame
+
+DONE_FRAME = b"data: [DONE]\n\n"
+
+
+async def whole_body(reply: Reply, shape: ChoiceFormat, identity: Identity) -> bytes:
+    """Raises EngineError if the generation failed."""
+    choices = [shape.whole(index, choice) for index, choice in enumerate(await reply.fold())]
+    body = identity.envelope(shape.body_object, choices)
+    return to_json({**body, "usage": usage_fields(reply.usage)})
+
+
+class ChunkWriter:
+    """Writes one reply as frames. With `usage_in_between`, each chunk has the counts so far."""
+
+    def __init__(
+        self,
+        reply: Reply,
+        shape: ChoiceFormat,
+        identity: Identity,
+        *,
+        includes_usage: bool,
+        usage_in_between: bool,
+    ) -> None:
+        self._reply = reply
+        self._shape = shape
+        self._identity = identity
+        self._includes_usage = includes_usage
+        self._usage_in_between = usage_in_between
+
+    async def frames(self) -> AsyncGenerator[bytes]:
+        """Raises EngineError if the generation failed; usage, if asked for, is out by then."""
+        opened: set[int] = set()
+        try:
+            async with aclosing(self._reply.events()) as events:
+                async for event in events:
+                    if isinstance(event, Progress):
+                        continue
+                    opening = self._shape.opening(event.choice)
+                    if event.choice not in opened and opening is not None:
+                        yield self._chunk(opening)
+                    opened.add(event.choice)
+                    if isinstance(event, ChoiceFinished):
+                        yield self._chunk(self._shape.finish(event))
+                    else:
+                        yield self._chunk(self._shape.delta(event))
+        except GraniteError:
+            if opened and self._includes_usage:
+                yield self._usage_chunk()
+            raise
+        if self._includes_usage:
+            yield self._usage_chunk()
+        yield DONE_FRAME
+
+    def _chunk(self, choice: dict[str, Any]) -> bytes:
+        chunk = self._identity.envelope(self._shape.chunk_object, [choice])
+        if self._includes_usage:
+            counts = usage_fields(self._reply.usage) if self._usage_in_between else None
+            chunk["usage"] = counts
+        return data_frame(chunk)
+
+    def _usage_chunk(self) -> bytes:
+        chunk = self._identity.envelope(self._shape.chunk_object, [])
+        return data_frame({**chunk, "usage": usage_fields(self._reply.usage)})

@@ -1,0 +1,173 @@
+"""What becomes of every request field known from OpenAI or a peer: the one table, for all routes.
+
+Fields of the request models are honoured, unless listed as harmless: checked, then without effect.
+Fields listed as unsupported are refused by name, unless their value asks for nothing.
+"""
+
+from collections.abc import Mapping
+
+from server.errors import UnsupportedParameter
+
+HARMLESS_FIELDS = frozenset(
+    {
+        "add_special_tokens",  # the model has no beginning-of-sequence token
+        "cache_prompt",
+        "cache_salt",
+        "metadata",
+        "parallel_tool_calls",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "session_id",
+        "user",
+    }
+)
+
+UNSUPPORTED_FIELDS: Mapping[str, tuple[object, ...]] = {
+    # OpenAI
+    "audio": (),
+    "best_of": (1,),
+    "echo": (False,),
+    "function_call": ("none", "auto"),
+    "functions": ([],),
+    "modalities": (["text"],),
+    "moderation": (),
+    "prediction": (),
+    "prompt_cache_options": (),
+    "reasoning_effort": ("none",),
+    "response_format": ({"type": "text"},),
+    "store": (False,),
+    "suffix": ("",),
+    "tool_choice": ("none", "auto"),
+    "tools": ([],),
+    "verbosity": ("medium",),
+    "web_search_options": (),
+    # vLLM and SGLang
+    "add_generation_prompt": (True,),
+    "allowed_token_ids": (),
+    "bad_words": ([],),
+    "chat_template": (),
+    "chat_template_kwargs": ({},),
+    "continue_final_message": (False,),
+    "custom_logit_processor": (),
+    "custom_params": (),
+    "detokenize": (True,),
+    "documents": ([],),
+    "early_stopping": (False,),
+    "ebnf": (),
+    "guided_choice": (),
+    "guided_decoding_backend": (),
+    "guided_grammar": (),
+    "guided_json": (),
+    "guided_regex": (),
+    "guided_whitespace_pattern": (),
+    "include_reasoning": (True, False),
+    "include_stop_str_in_output": (False,),
+    "kv_transfer_params": (),
+    "length_penalty": (1.0,),
+    "logits_processors": ([],),
+    "logprob_token_ids": (),
+    "lora_path": (),
+    "mm_processor_kwargs": ({},),
+    "no_stop_trim": (False,),
+    "priority": (0,),
+    "prompt_embeds": (),
+    "prompt_logprobs": (),
+    "regex": (),
+    "repetition_detection": (),
+    "request_id": (),
+    "return_hidden_states": (False,),
+    "return_prompt_text": (False,),
+    "return_prompt_token_ids": (False,),
+    "return_token_ids": (False,),
+    "return_tokens_as_token_ids": (False,),
+    "rid": (),
+    "separate_reasoning": (True, False),
+    "skip_special_tokens": (True,),
+    "spaces_between_special_tokens": (True,),
+    "stop_regex": ([], ""),
+    "stream_interval": (1,),
+    "structured_outputs": (),
+    "thinking_token_budget": (),
+    "timeout": (),
+    "truncate_prompt_tokens": (),
+    "truncation_side": (),
+    "use_beam_search": (False,),
+    "vllm_xargs": ({},),
+    # llama.cpp, TGI, mistral.rs and mlx-lm
+    "adapter_id": (),
+    "adapters": (),
+    "adaptive_decay": (),
+    "adaptive_target": (),
+    "dry_allowed_length": (),
+    "dry_base": (),
+    "dry_multiplier": (0,),
+    "dry_penalty_last_n": (),
+    "dry_sequence_breakers": (),
+    "dynatemp_exponent": (),
+    "dynatemp_range": (0,),
+    "grammar": ("",),
+    "id_slot": (-1,),
+    "image_data": ([],),
+    "json_schema": (),
+    "lora": ([],),
+    "min_keep": (0,),
+    "mirostat": (0,),
+    "mirostat_eta": (),
+    "mirostat_tau": (),
+    "n_cache_reuse": (0,),
+    "n_discard": (),
+    "n_indent": (0,),
+    "n_keep": (0,),
+    "n_predict": (),
+    "n_probs": (0,),
+    "post_sampling_probs": (False,),
+    "reasoning_budget_tokens": (),
+    "reasoning_format": ("none", "auto"),
+    "repeat_last_n": (),
+    "repeat_penalty": (1.0,),
+    "response_fields": ([],),
+    "return_progress": (False,),
+    "return_tokens": (False,),
+    "samplers": (),
+    "sse_ping_interval": (),
+    "t_max_predict_ms": (0,),
+    "thinking_forced_open": (False,),
+    "timings_per_token": (False,),
+    "top_n_sigma": (-1, 0),
+    "truncate_sequence": (False,),
+    "typical_p": (1.0,),
+    "watermark": (False,),
+    "xtc_probability": (0,),
+    "xtc_threshold": (),
+    # OpenRouter and Workers AI
+    "debug": (),
+    "external_reference": (),
+    "images": ([],),
+    "include": ([],),
+    "models": ([],),
+    "plugins": ([],),
+    "provider": ({},),
+    "raw": (False,),
+    "reasoning": (),
+    "route": (),
+    "top_a": (0,),
+    "trace": (),
+    "transforms": ([],),
+    "usage": ({"include": True}, {"include": False}),
+}
+"""Name -> the values that ask for nothing; null always does."""
+
+
+def refuse_unsupported(body: Mapping[str, object]) -> None:
+    """Raises UnsupportedParameter for the first field that asks for what we do not do."""
+    for name, value in body.items():
+        if name not in UNSUPPORTED_FIELDS or value is None:
+            continue
+        if not any(_is_same(value, nothing) for nothing in UNSUPPORTED_FIELDS[name]):
+            raise UnsupportedParameter(name)
+
+
+def _is_same(value: object, other: object) -> bool:
+    return isinstance(value, bool) == isinstance(other, bool) and value == other

@@ -1,0 +1,156 @@
+"""The request fields that chat and completions share, and what they mean to the sampler.
+
+Strict: no number is made of a string, a boolean or a float with a zero behind the point.
+"""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from sampling.params import MAX_LOGIT_BIAS_ENTRIES, MAX_STOP_TOKEN_IDS, SamplingParams
+from server.errors import BadRequest
+
+_TOKEN_ID = re.compile("0|[1-9][0-9]{0,8}", re.ASCII)
+
+MAX_CHOICES = 16
+MAX_STOPS = 16
+MAX_STOP_LENGTH = 256
+
+ShortText = Annotated[str, StringConstraints(max_length=512)]
+MetadataKey = Annotated[str, StringConstraints(max_length=64)]
+StopString = Annotated[str, StringConstraints(min_length=1, max_length=MAX_STOP_LENGTH)]
+
+
+class RequestModel(BaseModel):
+    """Base of all request bodies: unknown fields are kept aside, to be named to the caller."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+
+    model: str | None = None
+
+    def unknown_fields(self) -> list[str]:
+        """Names of the fields that nobody knows, in order of appearance."""
+        return list(self.model_extra or ())
+
+    def check_combinations(self) -> None:
+        """Raises BadRequest for fields that are fine alone but not together."""
+
+
+class StreamOptions(RequestModel):
+    include_usage: bool | None = None
+    continuous_usage_stats: bool | None = None
+    include_obfuscation: Literal[False] | None = None
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class GenerationFields(RequestModel):
+    """`None` stands for the documented default everywhere, as OpenAI's clients may send null."""
+
+    model: str
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, ge=0, le=1)
+    top_k: int | None = Field(None, ge=-1, le=2**31 - 1)
+    min_p: float | None = Field(None, ge=0, le=1)
+    repetition_penalty: float | None = Field(None, ge=0.01, le=10)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = Field(
+        None, max_length=MAX_LOGIT_BIAS_ENTRIES
+    )
+    stop: Annotated[list[StopString] | None, BeforeValidator(_as_list)] = Field(
+        None, max_length=MAX_STOPS
+    )
+    stop_token_ids: list[int] | None = Field(None, max_length=MAX_STOP_TOKEN_IDS)
+    seed: int | None = Field(None, ge=-(2**63), le=2**63 - 1)
+    max_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
+    min_tokens: int | None = Field(None, ge=0, le=2**31 - 1)
+    ignore_eos: bool | None = None
+    n: int | None = Field(None, ge=1, le=MAX_CHOICES)
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+    # Checked, then without effect: see field_policy.HARMLESS_FIELDS.
+    add_special_tokens: bool | None = None
+    cache_prompt: bool | None = None
+    cache_salt: ShortText | None = None
+    metadata: dict[MetadataKey, ShortText] | None = Field(None, max_length=16)
+    parallel_tool_calls: bool | None = None
+    prompt_cache_key: ShortText | None = None
+    prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
+    safety_identifier: ShortText | None = None
+    service_tier: ShortText | None = None
+    session_id: ShortText | None = None
+    user: ShortText | None = None
+
+    @property
+    def num_choices(self) -> int:
+        return 1 if self.n is None else self.n
+
+    @property
+    def stops(self) -> list[str]:
+        return [] if self.stop is None else self.stop
+
+    @property
+    def includes_usage(self) -> bool:
+        """Whether a stream ends with a chunk of usage."""
+        return self.stream_options is not None and bool(self.stream_options.include_usage)
+
+    @property
+    def counts_usage_on_every_chunk(self) -> bool:
+        options = self.stream_options
+        return self.includes_usage and bool(options and options.continuous_usage_stats)
+
+    def unknown_fields(self) -> list[str]:
+        in_options = self.stream_options.unknown_fields() if self.stream_options else ()
+        return [*super().unknown_fields(), *(f"stream_options.{name}" for name in in_options)]
+
+    def check_combinations(self) -> None:
+        if self.stream_options is not None and not self.stream:
+            raise BadRequest("stream_options is only allowed with stream: true", "stream_options")
+
+    def sampling_params(
+        self, *, max_tokens: int, logprobs: int | None, vocab_size: int
+    ) -> SamplingParams:
+        """Raises BadRequest (or InvalidSamplingParams) for values that do not fit this model."""
+        if self.min_tokens is not None and self.min_tokens > max_tokens:
+            message = f"min_tokens ({self.min_tokens}) is more than max_tokens ({max_tokens})"
+            raise BadRequest(message, "min_tokens")
+        asked = {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "min_p": self.min_p,
+            "repetition_penalty": self.repetition_penalty,
+            "frequency_penalty": self.frequency_penalty,
+            "presence_penalty": self.presence_penalty,
+        }
+        return SamplingParams(
+            max_tokens=max_tokens,
+            top_k=max(0, self.top_k or 0),
+            logit_bias=self._biases(vocab_size),
+            stop_token_ids=self._stop_ids(vocab_size),
+            min_tokens=self.min_tokens or 0,
+            ignore_eos=bool(self.ignore_eos),
+            seed=self.seed,
+            logprobs=logprobs,
+            **{name: value for name, value in asked.items() if value is not None},
+        )
+
+    def _biases(self, vocab_size: int) -> tuple[tuple[int, float], ...]:
+        biases = []
+        for key, bias in (self.logit_bias or {}).items():
+            if not (_TOKEN_ID.fullmatch(key) and int(key) < vocab_size):
+                message = f"logit_bias keys must be token ids between 0 and {vocab_size - 1}"
+                raise BadRequest(message, "logit_bias")
+            biases.append((int(key), bias))
+        return tuple(biases)
+
+    def _stop_ids(self, vocab_size: int) -> tuple[int, ...]:
+        ids = dict.fromkeys(self.stop_token_ids or ())
+        if not all(0 <= token_id < vocab_size for token_id in ids):
+            message = f"stop_token_ids must be between 0 and {vocab_size - 1}"
+            raise BadRequest(message, "stop_token_ids")
+        return tuple(ids)

@@ -1,0 +1,101 @@
+"""The messages of a chat request: what is accepted, and how the chat template gets to see it."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainValidator, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from server.errors import BadRequest
+from server.openai.generation_fields import RequestModel
+
+MAX_MESSAGES = 2048
+MAX_CONTENT_PARTS = 256
+MAX_TOOL_CALLS = 128
+
+Name = Annotated[str, StringConstraints(max_length=256)]
+
+
+def _text_parts(content: object) -> str | list[str] | None:
+    """Text stays text; a list of parts becomes the list of their texts."""
+    if content is None or isinstance(content, str):
+        return content
+    if not isinstance(content, list) or not 1 <= len(content) <= MAX_CONTENT_PARTS:
+        message = f"must be a string or a list of 1 to {MAX_CONTENT_PARTS} text parts"
+        raise PydanticCustomError("content_type", "{reason}", {"reason": message})
+    return [_text_of_part(part) for part in content]
+
+
+def _text_of_part(part: object) -> str:
+    kind = part.get("type") if isinstance(part, dict) else None
+    text = part.get(kind) if isinstance(part, dict) and kind in ("text", "refusal") else None
+    if isinstance(text, str):
+        return text
+    if kind in ("image_url", "input_audio", "file", "video_url", "audio_url"):
+        raise PydanticCustomError(
+            "unsupported_parameter",
+            "the model reads text only, not parts of type {kind}",
+            {"kind": kind},
+        )
+    raise PydanticCustomError(
+        "content_part", "each part must be an object of type 'text' with a string 'text'"
+    )
+
+
+class CalledFunction(RequestModel):
+    name: Name
+    arguments: str
+
+
+class ToolCall(RequestModel):
+    id: Name
+    type: Literal["function"]
+    function: CalledFunction
+
+
+class Message(RequestModel):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Annotated[str | list[str] | None, PlainValidator(_text_parts)] = None
+    tool_calls: list[ToolCall] | None = Field(None, max_length=MAX_TOOL_CALLS)
+    tool_call_id: Name | None = None
+
+    # What clients send back from an earlier reply, or for their own use: not shown to the model.
+    name: Name | None = None
+    refusal: str | None = None
+    annotations: list[Any] | None = None
+    audio: None = None
+    function_call: None = None
+
+    def template_view(self) -> dict[str, Any]:
+        """The message as the chat template reads it; `developer` is today's name for `system`."""
+        content = self.content
+        view: dict[str, Any] = {
+            "role": "system" if self.role == "developer" else self.role,
+            "content": [{"type": "text", "text": text} for text in content]
+            if isinstance(content, list)
+            else content or "",
+        }
+        if self.tool_calls:
+            view["tool_calls"] = [_template_call(call) for call in self.tool_calls]
+        if self.tool_call_id is not None:
+            view["tool_call_id"] = self.tool_call_id
+        return view
+
+
+def _template_call(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.function.name, "arguments": call.function.arguments or "{}"}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def check_messages(messages: Sequence[Message]) -> None:
+    """Raises BadRequest for fields that do not go with the role of their message."""
+    for index, message in enumerate(messages):
+        where = f"messages[{index}]"
+        if message.tool_calls and message.role != "assistant":
+            raise BadRequest("only assistant messages have tool_calls", f"{where}.tool_calls")
+        if message.role == "tool" and message.tool_call_id is None:
+            raise BadRequest("a tool message needs its tool_call_id", f"{where}.tool_call_id")
+        if message.content is None and not message.tool_calls:
+            raise BadRequest(
+                f"content of this {message.role} message is missing", f"{where}.content"
+            )

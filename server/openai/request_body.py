@@ -1,0 +1,109 @@
+"""From JSON to a request model: refuses what is wrong by name, and lists what nobody knows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from starlette.requests import Request
+
+from server.errors import BadRequest, ModelNotFound, UnsupportedParameter
+from server.json_body import read_json_object
+from server.openai.field_policy import UNSUPPORTED_FIELDS, refuse_unsupported
+from server.openai.generation_fields import RequestModel
+from server.services import Services
+
+IGNORED_FIELDS_HEADER = "x-ignored-fields"
+MAX_NAMED_FIELDS = 16
+MAX_NAME_LENGTH = 64
+
+# For what pydantic says in terms of Python.
+_WORDS = {
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+    "model_type": "must be an object",
+    "too_long": "must have at most {max_length} entries",
+    "too_short": "must have at least {min_length} entry",
+}
+_FIELDS_WITH_PATHS = ("messages", "stream_options")
+
+Body = TypeVar("Body", bound=RequestModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed(Generic[Body]):
+    """`headers` names the fields of the body that had no meaning."""
+
+    request: Body
+    headers: dict[str, str]
+
+
+def parse_body(model: type[Body], body: Mapping[str, Any], *, strict_fields: bool) -> Parsed[Body]:
+    """Check one JSON object against a request model.
+
+    Raises:
+        UnsupportedParameter: a field known from OpenAI or a peer asks for what we do not do.
+        BadRequest: a value is wrong, or (with `strict_fields`) a field is unknown.
+    """
+    refuse_unsupported(body)
+    known = {name: value for name, value in body.items() if name not in UNSUPPORTED_FIELDS}
+    try:
+        request = model.model_validate(known)
+    except ValidationError as error:
+        raise _first_error(error) from None
+    unknown = request.unknown_fields()
+    if unknown and strict_fields:
+        raise BadRequest(f"unknown field: {_shown(unknown[0])}", _shown(unknown[0]))
+    headers = {IGNORED_FIELDS_HEADER: _header_value(unknown)} if unknown else {}
+    return Parsed(request, headers)
+
+
+async def read_request(model: type[Body], request: Request, services: Services) -> Parsed[Body]:
+    """Read, parse and check the body of one request, up to the name of the model.
+
+    Raises:
+        ApiError: the body, one of its fields or their combination is wrong.
+        ModelNotFound: the model is not one of the served names.
+    """
+    settings = services.settings
+    body = await read_json_object(request, settings.max_body_bytes)
+    parsed = parse_body(model, body, strict_fields=settings.strict_fields)
+    parsed.request.check_combinations()
+    name = parsed.request.model
+    if name is not None and name not in services.model_names:
+        raise ModelNotFound(name)
+    return parsed
+
+
+def _first_error(error: ValidationError) -> BadRequest:
+    details = error.errors(include_url=False, include_input=False)[0]
+    param = _param(details)
+    words = details["msg"]
+    if details["type"] in _WORDS:
+        words = _WORDS[details["type"]].format_map(details.get("ctx", {}))
+    if details["type"] == "unsupported_parameter":
+        return UnsupportedParameter(param, words)
+    if details["type"] == "missing":
+        return BadRequest(f"{param} is required", param)
+    return BadRequest(f"{param}: {words}", param)
+
+
+def _param(details: ErrorDetails) -> str:
+    """`("messages", 3, "content")` as `messages[3].content`; of other fields only the name."""
+    first, *rest = details["loc"]
+    path = _shown(str(first))
+    if path in _FIELDS_WITH_PATHS:
+        for step in rest:
+            path += f"[{step}]" if isinstance(step, int) else f".{_shown(step)}"
+    return path
+
+
+def _header_value(names: list[str]) -> str:
+    shown = [_shown(name) for name in names[:MAX_NAMED_FIELDS]]
+    return ", ".join(shown + ["..."] * (len(names) > MAX_NAMED_FIELDS))
+
+
+def _shown(name: str) -> str:
+    return quote(name[:MAX_NAME_LENGTH], safe="[]._-")

@@ -1,0 +1,73 @@
+"""POST /tokenize and POST /detokenize, in vLLM's shape: what a prompt costs, and what ids say."""
+
+import asyncio
+from typing import Annotated
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from server.errors import BadRequest
+from server.openai.generation_fields import RequestModel
+from server.openai.messages import MAX_MESSAGES, Message, check_messages
+from server.openai.request_body import read_request
+from server.prompt import PromptEncoder, loaded_info
+from server.services import Services
+
+
+class TokenizeRequest(RequestModel):
+    """Either a prompt, as for completions, or messages, as for chat."""
+
+    model: str | None = None
+    prompt: str | None = None
+    messages: (
+        Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)]
+        | None
+    ) = None
+    add_special_tokens: bool | None = None
+    parse_special: bool | None = None
+
+    def check_combinations(self) -> None:
+        if (self.prompt is None) == (self.messages is None):
+            raise BadRequest("give either prompt or messages", "prompt")
+        check_messages(self.messages or ())
+
+
+class DetokenizeRequest(RequestModel):
+    model: str | None = None
+    tokens: list[int]
+
+
+class TokenRoutes:
+    def __init__(self, services: Services, encoder: PromptEncoder) -> None:
+        self._services = services
+        self._encoder = encoder
+
+    async def tokenize(self, request: Request) -> JSONResponse:
+        """`count` is what `usage.prompt_tokens` will be, also of texts too long to be answered."""
+        parsed = await read_request(TokenizeRequest, request, self._services)
+        asked = parsed.request
+        context_length = loaded_info(self._services.engine).context_length
+        if asked.messages is not None:
+            messages = [message.template_view() for message in asked.messages]
+            ids = await self._encoder.encode_chat(messages, context_length)
+        else:
+            parse_special = bool(asked.parse_special)
+            ids = await self._encoder.encode_text(
+                asked.prompt or "", context_length, parse_special=parse_special
+            )
+        body = {"count": len(ids), "max_model_len": context_length, "tokens": ids}
+        return JSONResponse(body, headers=parsed.headers)
+
+    async def detokenize(self, request: Request) -> JSONResponse:
+        """The exact text of the ids, control tokens included."""
+        parsed = await read_request(DetokenizeRequest, request, self._services)
+        tokens = parsed.request.tokens
+        info = loaded_info(self._services.engine)
+        if len(tokens) > info.context_length:
+            raise BadRequest(f"tokens must not be more than {info.context_length}", "tokens")
+        if not all(0 <= token_id < info.vocab_size for token_id in tokens):
+            raise BadRequest(f"tokens must be between 0 and {info.vocab_size - 1}", "tokens")
+        decode = self._services.tokenizer.decode
+        prompt = await asyncio.to_thread(decode, tokens, skip_special=False)
+        return JSONResponse({"prompt": prompt}, headers=parsed.headers)
