@@ -1,0 +1,133 @@
+"""Finds the weights files of a checkpoint and puts their tensors into a network, one at a time."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from accelerate.utils import (  # type: ignore[import-untyped]  # the library has no types
+    set_module_tensor_to_device,
+)
+from torch import Tensor, nn
+
+from model_loader.errors import CorruptWeights
+from model_loader.json_file import read_json_object
+from model_loader.safetensors_file import StoredTensor, read_header
+
+SINGLE_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+SHARD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors")
+EMBEDDING = "model.embed_tokens.weight"
+HEAD = "lm_head.weight"
+"""The head is tied to the embedding; some writers store it a second time all the same."""
+
+FP32_PARAMETERS = ("A_log", "D", "dt_bias")
+"""Exponentials and sums over time start from these few numbers, so they keep all their digits."""
+
+Progress = Callable[[float], None]
+
+
+def load_weights(
+    network: nn.Module,
+    directory: Path,
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+    progress: Progress,
+) -> None:
+    """Replace every parameter of `network` (on the meta device) by the checkpoint's, on `device`.
+
+    All names and shapes are checked before the first tensor is read. `progress` gets the share of
+    bytes read so far, rising to 1.
+
+    Raises:
+        CorruptWeights: a file or tensor is missing, left over, doubled, damaged or not finite.
+    """
+    stored = find_tensors(directory)
+    shapes = {name: tuple(value.shape) for name, value in network.named_parameters()}
+    _require_same_tensors(stored, shapes)
+    total_bytes = sum(tensor.num_bytes for tensor in stored.values())
+    read_bytes = 0
+    # The head last, when the embedding is there to compare it with.
+    for tensor in sorted(stored.values(), key=lambda tensor: tensor.name == HEAD):
+        value = _read_as(tensor, _dtype_in_memory(tensor.name, dtype))
+        if tensor.name == HEAD:
+            _require_tied(value, network.get_parameter(EMBEDDING))
+        else:
+            set_module_tensor_to_device(
+                network, tensor.name, device, value, dtype=value.dtype, clear_cache=False
+            )
+        read_bytes += tensor.num_bytes
+        progress(read_bytes / total_bytes)
+
+
+def find_tensors(directory: Path) -> dict[str, StoredTensor]:
+    """Every tensor of the checkpoint by name, from `model.safetensors` or the files of its index.
+
+    Raises:
+        CorruptWeights: no such files, a bad header, or an index that does not describe its files.
+    """
+    single, index = directory / SINGLE_FILE, directory / INDEX_FILE
+    if single.exists():
+        return {tensor.name: tensor for tensor in read_header(single)}
+    if not index.exists():
+        raise CorruptWeights(
+            f"{directory}: no {SINGLE_FILE} and no {INDEX_FILE}; other formats are never loaded"
+        )
+    weight_map = read_json_object(index, CorruptWeights).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CorruptWeights(f"{index}: no weight_map")
+    shards = [read_header(directory / name) for name in _shard_names(index, weight_map)]
+    tensors: dict[str, StoredTensor] = {}
+    for tensor in (tensor for shard in shards for tensor in shard):
+        if tensor.name in tensors:
+            raise CorruptWeights(f"{tensor.path}: tensor {tensor.name} is in another file, too")
+        if weight_map.get(tensor.name) != tensor.path.name:
+            raise CorruptWeights(f"{index}: tensor {tensor.name} is not where the index says")
+        tensors[tensor.name] = tensor
+    if missing := weight_map.keys() - tensors.keys():
+        raise CorruptWeights(f"{index}: tensor {min(missing)} is in none of the files")
+    return tensors
+
+
+def _shard_names(index: Path, weight_map: Mapping[str, object]) -> list[str]:
+    """File names without any path, so that an index cannot point outside its directory."""
+    names: set[str] = set()
+    for name in weight_map.values():
+        if not isinstance(name, str) or not SHARD_NAME.fullmatch(name):
+            raise CorruptWeights(f"{index}: {name!r} is not the name of a weights file")
+        names.add(name)
+    return sorted(names)
+
+
+def _require_same_tensors(
+    stored: Mapping[str, StoredTensor], shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    if missing := shapes.keys() - stored.keys():
+        raise CorruptWeights(f"tensor {min(missing)} is missing ({len(missing)} in all)")
+    if left_over := stored.keys() - shapes.keys() - {HEAD}:
+        raise CorruptWeights(f"tensor {min(left_over)} is not known ({len(left_over)} in all)")
+    for name, tensor in stored.items():
+        expected = shapes[EMBEDDING if name == HEAD else name]
+        if tensor.shape != expected:
+            raise CorruptWeights(
+                f"{tensor.path}: tensor {name} has shape {list(tensor.shape)}, "
+                f"config.json asks for {list(expected)}"
+            )
+
+
+def _dtype_in_memory(name: str, dtype: torch.dtype) -> torch.dtype:
+    return torch.float32 if name.rpartition(".")[2] in FP32_PARAMETERS else dtype
+
+
+def _read_as(stored: StoredTensor, dtype: torch.dtype) -> Tensor:
+    tensor = stored.read().to(dtype)
+    lowest_and_highest = torch.stack(tensor.aminmax())  # NaN if any element is
+    if not lowest_and_highest.isfinite().all():
+        raise CorruptWeights(f"{stored.path}: tensor {stored.name} has numbers that are not finite")
+    return tensor
+
+
+def _require_tied(head: Tensor, embedding: Tensor) -> None:
+    if not torch.equal(head, embedding.to(head.device)):
+        raise CorruptWeights(f"tensor {HEAD} differs from {EMBEDDING}, but the head is tied to it")
