@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def silu(values: Tensor) -> Tensor:
-    """`values * sigmoid(values)`. Lower precisions round the difference away: torch's serves them."""
+    """`values * sigmoid(values)`. Lower precisions round the difference away."""
     if values.dtype != torch.float32:
         return F.silu(values)
     return values / (1.0 + torch.exp(-values))
