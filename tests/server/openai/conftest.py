@@ -1,10 +1,14 @@
 """The tokenizer and template of the tiny checkpoint, once a session."""
 
+from collections.abc import Iterator
+
 import pytest
+from starlette.testclient import TestClient
 
 from model_loader.chat_template import ChatTemplate
 from model_loader.tokenizer import Tokenizer
-from tests.server.openai.support import Bench
+from tests.fakes import FakeEngine
+from tests.server.openai.support import Bench, fake_engine, says
 from tests.tiny_tokenizer import write_tokenizer
 
 
@@ -13,3 +17,15 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     directory = write_tokenizer(tmp_path_factory.mktemp("tokenizer"))
     tokenizer = Tokenizer.from_directory(directory)
     return Bench(tokenizer, ChatTemplate.from_directory(directory, tokenizer))
+
+
+@pytest.fixture(scope="module")
+def engine() -> FakeEngine:
+    """One for a module; a test may give it another script."""
+    return fake_engine(says("Hi"))
+
+
+@pytest.fixture(scope="module")
+def client(bench: Bench, engine: FakeEngine) -> Iterator[TestClient]:
+    with TestClient(bench.app(engine), base_url="http://localhost") as client:
+        yield client
