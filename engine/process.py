@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Sequence
+from subprocess import DEVNULL, Popen
 
 from engine.framing import FrameReader
 from engine.protocol import Command, Report, decode_report, encode
@@ -12,8 +12,10 @@ READ_BYTES = 2**16
 
 
 class WorkerProcess:
+    """A plain Popen: asyncio's own children may lose their exit status when killed as they die."""
+
     def __init__(
-        self, process: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, process: Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self._process = process
         self._reader = reader
@@ -24,17 +26,15 @@ class WorkerProcess:
     async def spawn(cls, command: Sequence[str]) -> "WorkerProcess":
         """Start `command` with the number of its socket's file descriptor as the last argument."""
         ours, theirs = socket.socketpair()
-        try:
+        with theirs:
+            reader, writer = await asyncio.open_unix_connection(sock=ours)
             number = theirs.fileno()
-            process = await asyncio.create_subprocess_exec(
-                *command, str(number), pass_fds=(number,), stdin=DEVNULL
-            )
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
+            try:
+                arguments = [*command, str(number)]  # our own interpreter, nothing from outside
+                process = Popen(arguments, pass_fds=(number,), stdin=DEVNULL)  # noqa: S603
+            except OSError:
+                writer.close()
+                raise
         return cls(process, reader, writer)
 
     @property
@@ -59,11 +59,10 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """Safe at any time, also when it has ended."""
-        if self._process.returncode is None:
-            self._process.kill()
+        self._process.kill()
 
     async def end(self) -> int:
         """Leave no process, zombie or open socket behind. Returns the exit status."""
         self.kill()
         self._writer.close()
-        return await self._process.wait()
+        return await asyncio.to_thread(self._process.wait)

@@ -64,6 +64,7 @@ class Supervisor:
         self.info: EngineInfo | None = None
         self._worker: WorkerProcess | None = None
         self._task: asyncio.Task[None] | None = None
+        self._has_stopped = asyncio.Event()
         self._crashes: deque[float] = deque()
         self._last_sign_of_life = 0.0
 
@@ -78,11 +79,11 @@ class Supervisor:
     async def stop(self) -> None:
         """End the worker and wait until it is gone. May be called at any time, and again."""
         self.state = EngineState.STOPPED
+        self._has_stopped.set()
+        if self._worker is not None:
+            self._worker.kill()
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+            await asyncio.wait([self._task])
 
     def send(self, command: Command) -> None:
         """Drops commands to a worker that is gone: `on_loss` has ended what they were about."""
@@ -95,7 +96,7 @@ class Supervisor:
 
     async def _run(self) -> None:
         try:
-            while self.state is not EngineState.FAILED:
+            while not self._is_over:
                 await self._live_once()
                 await self._recover()
         except Exception:
@@ -104,27 +105,29 @@ class Supervisor:
 
     async def _recover(self) -> None:
         """Wait before the next start, or give up."""
-        if self.state is EngineState.FAILED:
+        if self._is_over:
             return
         delay = self._delay_after_crash()
         if delay is None:
             self._fail(f"the worker died {len(self._crashes)} times; giving up")
             return
         self.state = EngineState.RESTARTING
-        await asyncio.sleep(delay)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._has_stopped.wait(), delay)
 
     async def _live_once(self) -> None:
         """One worker from its start to its end, whatever the end is."""
-        worker = self._worker = await WorkerProcess.spawn(self._command)
         self.load_progress = 0.0
         started = time.monotonic()
+        try:
+            worker = self._worker = await WorkerProcess.spawn(self._command)
+        except OSError as error:
+            logger.error("the worker cannot be started: %s", error)
+            return
         watchdog = asyncio.get_running_loop().create_task(self._watch(worker))
         try:
             worker.send(Start(PROTOCOL_VERSION, self._options))
-            while self.state is not EngineState.FAILED:
-                reports = await worker.receive()
-                if reports is None:
-                    break
+            while not self._is_over and (reports := await worker.receive()) is not None:
                 self._last_sign_of_life = time.monotonic()
                 for report in reports:
                     self._receive(report, started)
@@ -139,13 +142,17 @@ class Supervisor:
             status = await worker.end()
             logger.info("the worker process %d ended with status %d", worker.pid, status)
 
+    @property
+    def _is_over(self) -> bool:
+        return self.state in (EngineState.FAILED, EngineState.STOPPED)
+
     def _receive(self, report: Report, started: float) -> None:
         match report:
             case StepDone():
                 self._on_step(report)
             case Loading(progress):
                 self.load_progress = progress
-            case Ready(info):
+            case Ready(info) if not self._is_over:
                 self.info = info
                 self.load_seconds = time.monotonic() - started
                 self.load_progress = 1.0

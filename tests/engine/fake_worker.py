@@ -1,6 +1,7 @@
 """The real worker on the fake model, as its own process. The checkpoint says how to misbehave.
 
 `fake:step=0.01,load=0.2,die_at=5`: seconds of each step and of loading; the step of sudden death.
+Steps are counted from the self-test on, which takes two.
 """
 
 import os
@@ -17,6 +18,8 @@ from engine.worker import Loaded, run_worker
 from model_loader.errors import CorruptWeights
 from tests.engine.fakes import EOS, VOCAB_SIZE, FakeRunner
 
+SELF_TEST_STEPS = 2
+
 
 class MisbehavingRunner(FakeRunner):
     def __init__(self, options: EngineOptions, faults: dict[str, float]) -> None:
@@ -29,8 +32,8 @@ class MisbehavingRunner(FakeRunner):
         time.sleep(self._faults.get("step", 0.0))
         if self._num_steps == self._faults.get("die_at"):
             os.kill(os.getpid(), signal.SIGKILL)
-        if self._num_steps == self._faults.get("stop_at"):
-            os.kill(os.getpid(), signal.SIGSTOP)
+        if self._num_steps > SELF_TEST_STEPS + 1:
+            time.sleep(self._faults.get("hang", 0.0))
         return super().run(plan)
 
 
@@ -44,6 +47,8 @@ def load(options: EngineOptions, progress: Callable[[float], None]) -> Loaded:
         progress(percent / 100)
     if "corrupt" in faults:
         raise CorruptWeights("model.safetensors: a tensor is missing")
+    if "die_loading" in faults:
+        os.kill(os.getpid(), signal.SIGKILL)
     info = EngineInfo(
         dtype="fp32",
         device="cpu",

@@ -1,0 +1,34 @@
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from engine.client import EngineClient
+from engine.interface import EngineState
+from engine.supervisor import RestartPolicy
+from tests.engine.asynchronous import until
+from tests.engine.fakes import small_options
+
+StartEngine = Callable[..., Awaitable[EngineClient]]
+FAKE_WORKER = (sys.executable, "-m", "tests.engine.fake_worker")
+
+
+@pytest.fixture
+async def start_engine() -> AsyncIterator[StartEngine]:
+    """Starts clients with the fake worker and small options; stops them after the test."""
+    clients: list[EngineClient] = []
+
+    async def start(
+        *, until_ready: bool = True, command: tuple[str, ...] = FAKE_WORKER, **changes: object
+    ) -> EngineClient:
+        policy = RestartPolicy(first_delay_seconds=0.01)
+        client = EngineClient(small_options(**changes), command=command, policy=policy)
+        clients.append(client)
+        await client.start()
+        if until_ready:
+            await until(lambda: client.state is EngineState.READY)
+        return client
+
+    yield start
+    for client in clients:
+        await client.stop()
