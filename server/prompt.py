@@ -79,15 +79,13 @@ class PromptEncoder:
         return max(len(tokenizer.token_bytes(token_id)) for token_id in range(tokenizer.vocab_size))
 
 
-def _num_characters(value: object) -> int:
-    """Characters of all texts in a message, however deep."""
-    if isinstance(value, str):
-        return len(value)
-    if isinstance(value, Mapping):
-        return sum(map(_num_characters, value.values()))
-    if isinstance(value, Sequence):
-        return sum(map(_num_characters, value))
-    return 0
+def _num_characters(message: Mapping[str, Any]) -> int:
+    """Characters of a message that its rendering is sure to contain."""
+    content = message["content"]
+    texts = [content] if isinstance(content, str) else [part["text"] for part in content]
+    calls = [call["function"] for call in message.get("tool_calls", ())]
+    texts += [text for call in calls for text in (call["name"], call["arguments"])]
+    return sum(map(len, texts))
 
 
 def tokens_to_generate(

@@ -1,5 +1,6 @@
 """Log-probabilities in OpenAI's two shapes: that of chat, and that of the older completions."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,4 +61,6 @@ def _completion_token(token_id: int, tokenizer: Tokenizer) -> str:
 
 def _finite(logprob: float | None) -> float:
     """Also for NaN, which compares as false: an engine fault must not make the JSON invalid."""
-    return logprob if logprob is not None and logprob > LEAST_LOGPROB else LEAST_LOGPROB
+    if logprob is not None and LEAST_LOGPROB < logprob < math.inf:
+        return logprob
+    return LEAST_LOGPROB

@@ -29,3 +29,9 @@ def engine() -> FakeEngine:
 def client(bench: Bench, engine: FakeEngine) -> Iterator[TestClient]:
     with TestClient(bench.app(engine), base_url="http://localhost") as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def plain_script(engine: FakeEngine) -> None:
+    """Each test begins with the same answer."""
+    engine.script = says("Hi")
