@@ -18,6 +18,7 @@ from server.gate import Gate
 from server.health import health_router
 from server.lifecycle import Lifecycle
 from server.metrics import Metrics, metrics_router
+from server.openai.routes import openai_router
 from server.security import HostCheck, KeyCheck
 from server.services import Services
 from server.settings import Settings
@@ -47,7 +48,7 @@ def create_app(
         model_names=tuple(model_names),
         metrics=metrics,
     )
-    return assemble(services, [])
+    return assemble(services, [openai_router(services)])
 
 
 def assemble(services: Services, routers: Iterable[APIRouter]) -> FastAPI:
@@ -98,8 +99,6 @@ async def _start(engine: Engine, lifecycle: Lifecycle) -> None:
     except Exception as error:
         lifecycle.start_failure = error
         _log.critical("the model could not be started", reason=_reason(error))
-    else:
-        _log.info("ready")
 
 
 def _reason(error: Exception) -> str:

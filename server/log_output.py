@@ -36,7 +36,8 @@ def configure_logging(settings: Settings, stream: TextIO) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its progress is told by ours
+    for chatty in ("uvicorn", "sse_starlette"):  # the latter would log every reply at "debug"
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -91,6 +91,7 @@ class DrainingServer(uvicorn.Server):
         self._accept_seconds = 0.0
         self._stop_seconds = STOP_SECONDS
         self._drain_started: float | None = None
+        self._logged_state: EngineState | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._lifecycle.is_draining:
@@ -103,15 +104,26 @@ class DrainingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second; True ends the main loop."""
-        await super().on_tick(counter)
+        if await super().on_tick(counter):
+            return True
         now = asyncio.get_running_loop().time()
         if counter % TICKS_PER_SWEEP == 0:
             self._enforce_limits(now)
+        self._log_state_change()
         if self._engine.state is EngineState.FAILED or self._lifecycle.start_failure is not None:
             _log.critical("the model has failed for good; the server ends")
             self.exit_code = 1
             self._lifecycle.is_draining = True
             return True
+        return self._is_time_to_leave(now)
+
+    def _log_state_change(self) -> None:
+        state = self._engine.state
+        if state is not self._logged_state:
+            self._logged_state = state
+            _log.info("model", state=state)
+
+    def _is_time_to_leave(self, now: float) -> bool:
         if not self._lifecycle.is_draining:
             return False
         if self._drain_started is None:
