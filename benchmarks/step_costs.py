@@ -1,0 +1,33 @@
+"""The least that a step must move and compute, by arithmetic on the configuration."""
+
+import torch
+
+from benchmarks.step_driver import BLOCK_LENGTH, PAGE_LENGTH
+from model_loader.config import ModelConfig
+from model_loader.state import page_bytes, state_bytes_per_slot
+
+
+def decode_bytes(
+    config: ModelConfig, weight_bytes: int, num_sequences: int, context: int, dtype: torch.dtype
+) -> float:
+    """Bytes of one decode step of `num_sequences` sequences that hold `context` tokens each.
+
+    Every weight is read once. Of each sequence, the whole recurrent state and the K/V rows are read
+    once; the boundary states are read and written once more every BLOCK_LENGTH steps, which counts
+    here as a share of each step. Activations stay in caches and count nothing.
+    """
+    boundary = config.mamba_intermediate_size * config.mamba_d_state * torch.float32.itemsize
+    fold = 2 * config.num_mamba_layers * boundary / BLOCK_LENGTH
+    keys_and_values = page_bytes(config, PAGE_LENGTH, dtype) / PAGE_LENGTH * context
+    state = state_bytes_per_slot(config, BLOCK_LENGTH, dtype)
+    return weight_bytes + num_sequences * (state + fold + keys_and_values)
+
+
+def prefill_operations(config: ModelConfig, num_parameters: int, num_rows: int) -> float:
+    """Multiplications and additions of the linear layers for `num_rows` rows of one prompt.
+
+    The head is computed for the last row alone; state space and attention, a few percent at this
+    length, are left out.
+    """
+    head = config.vocab_size * config.hidden_size
+    return 2.0 * (num_rows * (num_parameters - head) + head)

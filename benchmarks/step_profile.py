@@ -1,0 +1,161 @@
+"""Where the time of one step goes, without a server: `python -m benchmarks.step_profile DIRECTORY`.
+
+Decodes at several batch sizes and prefills one prompt, and sets the achieved bytes and operations
+per second beside what the plainest loops reach on this machine in the same run. CPU only. The last
+line of stdout is one JSON document.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.ceilings import matmul_flop_per_second, read_bytes_per_second
+from benchmarks.load import parse_streams
+from benchmarks.machine import describe_machine
+from benchmarks.operation_clock import OperationClock, share_outside_operators
+from benchmarks.step_costs import decode_bytes, prefill_operations
+from benchmarks.step_driver import BLOCK_LENGTH, StepDriver
+from benchmarks.true_shape import Precision
+from model_loader.load import LoadedModel, load_model
+
+WARM_UP_STEPS = 2
+PREFILL_RUNS = 3
+PROFILED_STEPS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepProfile:
+    """Mean seconds of a step and the shares of its categories.
+
+    `share_outside_operators` is of layout and network, without the sampler. `bytes_per_second` is
+    of decode steps, `operations_per_second` of prefill.
+    """
+
+    name: str
+    rows: int
+    seconds: float
+    shares: dict[str, float]
+    share_outside_operators: float | None = None
+    bytes_per_second: float | None = None
+    operations_per_second: float | None = None
+
+
+def profile_decode(
+    model: LoadedModel, batch: int, context: int, dtype: torch.dtype, num_steps: int = BLOCK_LENGTH
+) -> StepProfile:
+    """Mean over `num_steps` steps; a whole number of blocks has its fair number of folds."""
+    max_tokens = context + WARM_UP_STEPS + num_steps + PROFILED_STEPS
+    driver = StepDriver(
+        model.network, model.config, num_slots=batch, max_tokens=max_tokens, dtype=dtype
+    )
+    unmeasured = OperationClock()
+    for slot in range(batch):
+        driver.prefill(slot, context, unmeasured)
+    for _ in range(WARM_UP_STEPS):
+        driver.decode(batch, unmeasured)
+    clock = OperationClock()
+    with clock.wrapping_kernels():
+        for _ in range(num_steps):
+            driver.decode(batch, clock)
+    seconds = sum(clock.seconds.values()) / num_steps
+
+    def profiled_steps() -> None:
+        for _ in range(PROFILED_STEPS):
+            driver.forward_only(batch)
+
+    middle = context + WARM_UP_STEPS + num_steps // 2
+    moved = decode_bytes(model.config, model.weight_bytes, batch, middle, dtype)
+    return StepProfile(
+        name=f"decode, batch {batch}",
+        rows=batch,
+        seconds=seconds,
+        shares=clock.shares(),
+        share_outside_operators=share_outside_operators(profiled_steps),
+        bytes_per_second=moved / seconds,
+    )
+
+
+def profile_prefill(model: LoadedModel, num_rows: int, dtype: torch.dtype) -> StepProfile:
+    driver = StepDriver(
+        model.network, model.config, num_slots=1, max_tokens=num_rows + 1, dtype=dtype
+    )
+    driver.prefill(0, num_rows, OperationClock())
+    clock = OperationClock()
+    with clock.wrapping_kernels():
+        for _ in range(PREFILL_RUNS):
+            driver.prefill(0, num_rows, clock)
+    seconds = sum(clock.seconds.values()) / PREFILL_RUNS
+    operations = prefill_operations(model.config, model.num_parameters, num_rows)
+    return StepProfile(
+        name=f"prefill, {num_rows} rows",
+        rows=num_rows,
+        seconds=seconds,
+        shares=clock.shares(),
+        operations_per_second=operations / seconds,
+    )
+
+
+def profile_table(profiles: Sequence[StepProfile], bandwidth: float, matmul_rate: float) -> Table:
+    table = Table("", *(profile.name for profile in profiles))
+
+    def add(label: str, cells: list[str]) -> None:
+        table.add_row(label, *cells)
+
+    def cell(value: float | None, unit: float, ceiling: float) -> str:
+        return "-" if value is None else f"{value / unit:.1f} ({value / ceiling:.0%})"
+
+    add("ms a step", [f"{profile.seconds * 1000:.1f}" for profile in profiles])
+    add("tokens a second", [f"{profile.rows / profile.seconds:.1f}" for profile in profiles])
+    for category in profiles[0].shares:
+        add(category, [f"{profile.shares.get(category, 0.0):.1%}" for profile in profiles])
+    outside = [profile.share_outside_operators for profile in profiles]
+    add("outside operators", ["-" if share is None else f"{share:.1%}" for share in outside])
+    add("GB/s (of reading)", [cell(p.bytes_per_second, 1e9, bandwidth) for p in profiles])
+    add("GFLOP/s (of matmul)", [cell(p.operations_per_second, 1e9, matmul_rate) for p in profiles])
+    return table
+
+
+def main(
+    checkpoint: Annotated[Path, typer.Argument(help="checkpoint directory")],
+    dtype: Precision = Precision.BF16,
+    threads: Annotated[int | None, typer.Option(min=1, help="default: all cores")] = None,
+    batches: Annotated[str, typer.Option(help="decode batch sizes")] = "1,4,16",
+    context: Annotated[int, typer.Option(min=1, help="tokens before decoding")] = 32,
+    prefill_rows: Annotated[int, typer.Option(min=1)] = 256,
+) -> None:
+    """Profile the steps of one checkpoint on this machine."""
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    machine = describe_machine()
+    print(machine.header())
+    bandwidth, matmul_rate = read_bytes_per_second(), matmul_flop_per_second(dtype.dtype)
+    print(f"{torch.get_num_threads()} threads: reading {bandwidth / 1e9:.1f} GB/s, ", end="")
+    print(f"{dtype} matmul {matmul_rate / 1e9:.0f} GFLOP/s")
+    model = load_model(checkpoint, dtype.dtype, torch.device("cpu"), lambda _: None)
+    profiles = [
+        profile_decode(model, batch, context, dtype.dtype) for batch in parse_streams(batches)
+    ]
+    profiles.append(profile_prefill(model, prefill_rows, dtype.dtype))
+    Console(width=120).print(profile_table(profiles, bandwidth, matmul_rate))
+    document = {
+        "benchmark": "step_profile",
+        "machine": machine.as_json(),
+        "threads": torch.get_num_threads(),
+        "dtype": dtype,
+        "context": context,
+        "read_bytes_per_second": bandwidth,
+        "matmul_flop_per_second": matmul_rate,
+        "profiles": [asdict(profile) for profile in profiles],
+    }
+    print(json.dumps(document))
+
+
+if __name__ == "__main__":
+    typer.run(main)
