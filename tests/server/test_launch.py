@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -51,3 +53,10 @@ def test_the_example_request_is_valid_shell_and_json() -> None:
 def test_the_example_carries_a_key_only_where_one_is_needed_and_never_shows_it() -> None:
     assert "Authorization" not in curl_example("http://h:1", "demo", needs_key=False)
     assert "Bearer $GRANITE_API_KEY" in curl_example("http://h:1", "demo", needs_key=True)
+
+
+def test_the_api_process_stays_small_because_it_never_loads_torch() -> None:
+    """import-linter proves it for this code; this proves it for the libraries, too."""
+    script = "import sys, server.launch; print({'torch', 'transformers'} & set(sys.modules))"
+    command = [sys.executable, "-c", script]
+    assert subprocess.run(command, capture_output=True, check=True, text=True).stdout == "set()\n"
