@@ -1,0 +1,258 @@
+"""The runner on a real random network: right tokens, and faults that stay with their request."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from engine.errors import EngineError, NumericError, OutOfMemory
+from engine.options import EngineOptions
+from engine.request import GenerationRequest, TokenEvent
+from engine.runner import Network, Runner
+from engine.scheduler import Output, Scheduler
+from engine.sequence import Sequence
+from engine.step import Chunk, StepFailed, StepPlan
+from model_loader.load import LoadedModel, load_model
+from model_loader.rows import FlatBatch
+from model_loader.state import HybridState
+from sampling.sampler import Sampler
+from tests.engine.fakes import error_of, make_request, small_options, tokens_of
+from tests.tiny_checkpoint import load_oracle, write_checkpoint
+
+EOS = frozenset({257})
+PROMPTS = [tuple(range(n, n + length)) for n, length in ((1, 1), (40, 7), (90, 16), (130, 37))]
+
+
+@dataclass
+class Machine:
+    """One engine without a process: a scheduler and a runner over one state."""
+
+    scheduler: Scheduler
+    runner: Runner
+    state: HybridState
+
+    def run(self, requests: dict[int, GenerationRequest]) -> list[Output]:
+        for generation, request in requests.items():
+            self.scheduler.submit(generation, request, 0.0)
+        outputs: list[Output] = []
+        for _ in range(500):
+            plan = self.scheduler.next(0.0)
+            self.scheduler.commit(plan, self.runner.run(plan))
+            self.scheduler.check_integrity()
+            outputs += self.scheduler.take_outputs()
+            if not self.scheduler.has_work:
+                return outputs
+        raise AssertionError("still busy after 500 steps")
+
+    def poison(self) -> None:
+        """Fill all state and pages with what must never be read."""
+        for tensor in vars(self.state).values():
+            if isinstance(tensor, Tensor):
+                tensor.fill_(torch.nan)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def model(directory: Path) -> LoadedModel:
+    return load_model(directory, torch.float32, torch.device("cpu"), lambda _: None)
+
+
+def real_options(**changes: object) -> EngineOptions:
+    """The network wants pages of whole attention tiles."""
+    return small_options(**{"page_length": 16, "num_pages": 32, "context_length": 128, **changes})
+
+
+def make(model: LoadedModel, network: Network | None = None, **changes: object) -> Machine:
+    options = real_options(**changes)
+    state = HybridState(
+        model.config,
+        num_slots=options.num_slots,
+        num_pages=options.num_pages,
+        page_length=options.page_length,
+        block_length=16,
+        dtype=torch.float32,
+        device=torch.device("cpu"),
+    )
+    runner = Runner(network or model.network, state, Sampler(), EOS)
+    return Machine(Scheduler(options, EOS), runner, state)
+
+
+def drawing(prompt: tuple[int, ...], max_tokens: int = 12, **sampling: object) -> GenerationRequest:
+    """Every token with its log-probability: two runs that agree on these have computed the same."""
+    return make_request(prompt, max_tokens, logprobs=0, **sampling)  # type: ignore[arg-type]  # real names
+
+
+def reply_of(outputs: list[Output], generation: int, choice: int = 0) -> list[tuple[int, float]]:
+    events = [output.event for output in outputs if output.generation == generation]
+    return [
+        (event.token_id, event.logprob)
+        for event in events
+        if isinstance(event, TokenEvent) and event.choice == choice and event.logprob is not None
+    ]
+
+
+def test_probabilities_are_those_of_the_reference_implementation(
+    model: LoadedModel, directory: Path
+) -> None:
+    requests = {n: drawing(prompt, seed=n) for n, prompt in enumerate(PROMPTS)}
+    outputs = make(model, step_rows=16).run(requests)
+    oracle = load_oracle(directory)
+    for generation, request in requests.items():
+        reply = reply_of(outputs, generation)
+        generated = [token_id for token_id, _ in reply]
+        with torch.inference_mode():
+            logits = oracle(torch.tensor([[*request.prompt_ids, *generated]])).logits[0]
+        rows = logits.log_softmax(-1)[len(request.prompt_ids) - 1 : -1]
+        expected = rows.gather(1, torch.tensor(generated)[:, None])[:, 0]
+        assert len(set(generated)) > 1
+        torch.testing.assert_close(
+            torch.tensor([logprob for _, logprob in reply]), expected, rtol=1e-4, atol=1e-4
+        )
+
+
+def test_replies_do_not_depend_on_the_batch_or_on_how_the_prompt_is_cut(
+    model: LoadedModel,
+) -> None:
+    requests = {n: drawing(prompt, num_choices=2, seed=n) for n, prompt in enumerate(PROMPTS)}
+    together = make(model, step_rows=16).run(requests)
+    for generation, request in requests.items():
+        alone = make(model, step_rows=256).run({generation: request})
+        for choice in range(2):
+            reply = reply_of(alone, generation, choice)
+            assert reply_of(together, generation, choice) == reply
+
+
+def test_a_preempted_request_repeats_itself_exactly(model: LoadedModel) -> None:
+    requests = {n: drawing((n, n + 1), 40, seed=n, ignore_eos=True) for n in range(1, 5)}
+    tight = make(model, num_pages=7)
+    outputs = tight.run(requests)
+    assert tight.scheduler.num_preemptions > 0
+    for generation, request in requests.items():
+        alone = make(model).run({generation: request})
+        assert reply_of(outputs, generation) == reply_of(alone, generation)
+
+
+def test_poisoned_freed_memory_is_never_seen_by_the_next_request(model: LoadedModel) -> None:
+    requests = {n: drawing(prompt) for n, prompt in enumerate(PROMPTS)}
+    expected = make(model).run(requests)
+    machine = make(model)
+    machine.run({9: drawing(PROMPTS[2])})
+    machine.poison()
+    outputs = machine.run(requests)
+    for generation in requests:
+        assert error_of(outputs, generation) is None
+        assert reply_of(outputs, generation) == reply_of(expected, generation)
+
+
+class Faulty:
+    """A network that misbehaves for one slot's sequence, or at one call."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+        self.raise_for_token = -1
+        self.nan_for_token = -1
+        self.fail_at_call = -1
+        self.error: Exception = RuntimeError("boom")
+        self.num_calls = 0
+
+    def __call__(self, batch: FlatBatch, state: HybridState) -> Tensor:
+        self.num_calls += 1
+        logits: Tensor = self._model.network(batch, state)
+        if self.num_calls == self.fail_at_call or self.raise_for_token in batch.token_ids.tolist():
+            raise self.error
+        newest = batch.token_ids[batch.logit_rows]
+        return logits.masked_fill((newest == self.nan_for_token)[:, None], torch.nan)
+
+
+@pytest.mark.parametrize("fault", ["raises", "not finite"])
+def test_a_fault_of_one_request_fails_only_that_request(model: LoadedModel, fault: str) -> None:
+    requests = {1: drawing((1, 2, 3)), 2: drawing((300, 301)), 3: drawing((7, 8))}
+    expected = make(model).run(requests)
+    network = Faulty(model)
+    if fault == "raises":
+        network.raise_for_token = 301
+    else:
+        network.nan_for_token = 301
+    outputs = make(model, network).run(requests)
+    error = error_of(outputs, 2)
+    assert type(error) is (EngineError if fault == "raises" else NumericError)
+    for generation in (1, 3):
+        assert error_of(outputs, generation) is None
+        assert reply_of(outputs, generation) == reply_of(expected, generation)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("can't allocate memory"),
+    ],
+    ids=["Python", "device", "torch on the CPU"],
+)
+def test_an_allocation_failure_at_any_call_costs_at_most_one_request(
+    model: LoadedModel, error: Exception
+) -> None:
+    requests = {1: drawing((1, 2, 3), 4), 2: drawing((7, 8), 4)}
+    expected = make(model).run(requests)
+    for call in range(1, 6):
+        network = Faulty(model)
+        network.error, network.fail_at_call = error, call
+        outputs = make(model, network).run(requests)
+        failed = [n for n in requests if isinstance(error_of(outputs, n), OutOfMemory)]
+        assert len(failed) <= 1
+        for generation in requests.keys() - failed:
+            assert reply_of(outputs, generation) == reply_of(expected, generation)
+
+
+def test_a_broken_device_is_left_to_the_process_to_die_of(model: LoadedModel) -> None:
+    network = Faulty(model)
+    network.error, network.fail_at_call = torch.AcceleratorError("device-side assert"), 1
+    with pytest.raises(torch.AcceleratorError):
+        make(model, network).run({1: drawing((1, 2))})
+
+
+def test_end_tokens_are_not_drawn_before_min_tokens(model: LoadedModel) -> None:
+    biased = ((257, 100.0),)
+    early = make(model).run({1: make_request((1, 2), 12, logit_bias=biased)})
+    late = make(model).run({1: make_request((1, 2), 12, logit_bias=biased, min_tokens=5)})
+    never = make(model).run({1: make_request((1, 2), 12, logit_bias=biased, ignore_eos=True)})
+    assert tokens_of(early, 1) == [257]
+    assert len(tokens_of(late, 1)) == 6
+    assert tokens_of(late, 1)[-1] == 257
+    assert len(tokens_of(never, 1)) == 12
+    assert 257 not in tokens_of(never, 1)
+
+
+def test_logprobs_come_with_their_tokens(model: LoadedModel) -> None:
+    outputs = make(model).run({1: make_request((1, 2), 3, temperature=0.0, logprobs=4)})
+    events = [o.event for o in outputs if isinstance(o.event, TokenEvent)]
+    assert len(events) == 3
+    for event in events:
+        assert event.logprob is not None
+        assert event.top_logprobs[0].token_id == event.token_id
+        assert event.top_logprobs[0].logprob == pytest.approx(event.logprob)
+        assert len(event.top_logprobs) == 4
+
+
+def test_the_time_of_network_and_sampler_is_counted_apart(model: LoadedModel) -> None:
+    machine = make(model)
+    machine.run({1: drawing((1, 2))})
+    assert machine.runner.forward_seconds > 0
+    assert machine.runner.sampling_seconds > 0
+
+
+def test_a_request_without_a_seed_is_a_failure_not_a_guess(model: LoadedModel) -> None:
+    machine = make(model)
+    request = make_request((1, 2), seed=None)
+    sequence = Sequence(generation=1, choice=0, arrival=0, request=request)
+    machine.scheduler.memory.start(sequence)
+    machine.scheduler.memory.grow(sequence, 2)
+    results = machine.runner.run(StepPlan((Chunk(sequence, 0, 2),), (sequence.slot,)))
+    assert isinstance(results, StepFailed)
