@@ -9,7 +9,7 @@ from sampling.params import SamplingParams
 from sampling.ranking import rank
 
 _FIRST_CANDIDATES = 256
-_CANDIDATE_GROWTH = 8
+_CANDIDATE_GROWTH = 64
 
 
 def uniform(seed: int, choice: int, position: int) -> float:
@@ -44,8 +44,7 @@ def draw_token(
         count = min(count, limit)
         ids = rank(scores, count)
         weights = relative_weights(scores[ids], peak, params.temperature)
-        is_complete = count == limit or ids.size < count
-        place = _place(weights, total, is_complete, params, uniform_number)
+        place = _place(weights, total, count == limit, params, uniform_number)
         if place is not None:
             return int(ids[place])
         count *= _CANDIDATE_GROWTH

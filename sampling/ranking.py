@@ -40,7 +40,10 @@ def _sort(scores: npt.NDArray[np.float32], ids: npt.NDArray[np.int64]) -> npt.ND
     bits of a float32 order like integers once those of negative numbers are mirrored.
     """
     bits = (scores + np.float32(0.0)).view(np.int32)  # the sum turns -0.0, equal to 0.0, into 0.0
-    ascending = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)
-    keys = (-ascending << 32) | ids
+    ascending = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    keys = (~ascending).astype(np.int64)
+    keys <<= 32
+    keys |= ids
     keys.sort()
-    return keys & 0xFFFFFFFF
+    keys &= 0xFFFFFFFF
+    return keys

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sampling.params import SamplingParams
 
-VOCAB_SIZES = (1, 2, 7, 300, 1024, 1025, 3001)  # around and beyond what one ranking pass looks at
+VOCAB_SIZES = (1, 2, 7, 300, 1025, 2100)  # up to several ranking passes
 
 
 @st.composite
@@ -14,12 +14,13 @@ def rows(draw: st.DrawFn, vocab_sizes: tuple[int, ...] = VOCAB_SIZES) -> npt.NDA
     """(vocab,) float32: random, flat, rounded to many ties, huge, or peaked; with -inf entries."""
     size = draw(st.sampled_from(vocab_sizes))
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    scale = draw(st.sampled_from([0.0, 0.1, 3.0, 30.0, 1e30]))
+    scale = draw(st.sampled_from([0.0, 0.3, 1.0, 3.0, 3.0, 30.0, 1e30]))
     logits = (random.standard_normal(size) * scale).astype(np.float32)
     if draw(st.booleans()):
         logits = np.round(logits)  # ties, and both zeros
-    if draw(st.booleans()):
-        logits[random.random(size) < draw(st.sampled_from([0.1, 0.999]))] = -np.inf
+    share_forbidden = draw(st.sampled_from([0.0, 0.0, 0.1, 0.999]))
+    if share_forbidden:
+        logits[random.random(size) < share_forbidden] = -np.inf
         logits[random.integers(size)] = 0.0
     return logits
 
@@ -31,10 +32,10 @@ def sampling_params(vocab_size: int) -> st.SearchStrategy[SamplingParams]:
     return st.builds(
         SamplingParams,
         max_tokens=st.just(1),
-        temperature=st.sampled_from([1e-40, 1e-4, 0.3, 1.0, 2.0]),
-        top_p=st.sampled_from([0.0, 0.3, 0.9, 0.999, 1.0, 1.0]),
-        top_k=st.sampled_from([0, 0, 1, 3, 50, vocab_size, vocab_size + 1, 2**31 - 1]),
-        min_p=st.sampled_from([0.0, 0.0, 1e-4, 0.2, 1.0]),
+        temperature=st.sampled_from([1.0, 0.3, 2.0, 0.7, 1.5, 1e-4, 1e-40]),
+        top_p=st.sampled_from([1.0, 1.0, 0.9, 0.6, 0.3, 0.999, 0.0]),
+        top_k=st.sampled_from([0, 0, 0, 3, 50, vocab_size + 1, 1, 2**31 - 1]),
+        min_p=st.sampled_from([0.0, 0.0, 0.0, 1e-4, 0.2, 1.0]),
         repetition_penalty=st.sampled_from([1.0, 1.0, 0.01, 1.3, 10.0]),
         frequency_penalty=penalty,
         presence_penalty=penalty,

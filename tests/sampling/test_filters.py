@@ -56,6 +56,12 @@ def test_top_p_is_a_share_of_what_top_k_left() -> None:
     assert drawable(log(0.4, 0.3, 0.2, 0.1), top_p=0.55) == [0, 1]
 
 
+def test_top_p_is_a_share_after_temperature() -> None:
+    probabilities = log(0.5, 0.25, 0.15, 0.1)  # 0.37, 0.26, 0.20 and 0.17 at temperature 2
+    assert drawable(probabilities, top_p=0.45) == [0]
+    assert drawable(probabilities, top_p=0.45, temperature=2.0) == [0, 1]
+
+
 def test_min_p_is_relative_to_the_best_token_after_temperature() -> None:
     assert drawable(log(0.4, 0.3, 0.2, 0.1), min_p=0.6) == [0, 1]
     assert drawable(log(0.4, 0.3, 0.2, 0.1), min_p=0.6, temperature=2.0) == [0, 1, 2]
