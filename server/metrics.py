@@ -5,7 +5,7 @@ Names are vLLM's stems with the prefix `granite_`: its dashboards need one searc
 
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
@@ -72,7 +72,7 @@ class _EngineCollector(Collector):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def collect(self) -> list[GaugeMetricFamily]:
+    def collect(self) -> list[Metric]:
         stats = self._engine.stats
         return [
             GaugeMetricFamily(
@@ -85,6 +85,15 @@ class _EngineCollector(Collector):
             GaugeMetricFamily("granite_free_pages", "Unused K/V pages", stats.free_pages),
             GaugeMetricFamily(
                 "granite_num_preemptions", "Preemptions since start", stats.preemptions
+            ),
+            CounterMetricFamily(
+                "granite_step_seconds", "Time in steps of the model worker", stats.step_seconds
+            ),
+            CounterMetricFamily(
+                "granite_forward_seconds", "Part of it in the network", stats.forward_seconds
+            ),
+            CounterMetricFamily(
+                "granite_sampling_seconds", "Part of it in the sampler", stats.sampling_seconds
             ),
         ]
 
