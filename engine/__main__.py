@@ -1,4 +1,4 @@
-"""`python -m engine FD`: the worker process, told the number of its inherited socket."""
+"""The worker process's entry; its last argument is the number of the socket it has inherited."""
 
 import logging
 import socket
@@ -7,6 +7,11 @@ import sys
 from engine.loading import load
 from engine.worker import run_worker
 
-if __name__ == "__main__":
+
+def main() -> int:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    sys.exit(run_worker(socket.socket(fileno=int(sys.argv[1])), load))
+    return run_worker(socket.socket(fileno=int(sys.argv[-1])), load)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

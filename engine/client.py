@@ -5,7 +5,6 @@ Implements `engine.interface.Engine`. All of it runs on one event loop and nothi
 
 import math
 import secrets
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,11 +14,11 @@ from engine.errors import EngineUnavailable, WorkerDied
 from engine.generation import WorkerGeneration
 from engine.interface import EngineInfo, EngineState, EngineStats
 from engine.options import EngineOptions
+from engine.process import worker_command
 from engine.protocol import Cancel, Closed, Failed, StepDone, Submit, error_of
 from engine.request import GenerationRequest
 from engine.supervisor import RestartPolicy, Supervisor
 
-WORKER_COMMAND = (sys.executable, "-m", "engine")
 UNKNOWN_LOAD_SECONDS = 5.0
 
 
@@ -30,7 +29,7 @@ class EngineClient:
         self,
         options: EngineOptions,
         *,
-        command: Sequence[str] = WORKER_COMMAND,
+        command: Sequence[str] | None = None,
         policy: RestartPolicy | None = None,
     ) -> None:
         self._options = options
@@ -41,7 +40,7 @@ class EngineClient:
         self._num_late = 0
         self._worker_stats = _idle_stats(options)
         self._supervisor = Supervisor(
-            command,
+            command or worker_command(),
             options,
             policy or RestartPolicy(),
             on_step=self._on_step,

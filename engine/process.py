@@ -2,13 +2,29 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from subprocess import DEVNULL, Popen
 
 from engine.framing import FrameReader
 from engine.protocol import Command, Report, decode_report, encode
 
 READ_BYTES = 2**16
+BOOTSTRAP = """
+import sys
+root = sys.argv[1]
+if root not in sys.path:
+    sys.path.insert(0, root)
+from engine.__main__ import main
+sys.exit(main())
+"""
+
+
+def worker_command() -> tuple[str, ...]:
+    """Starts the very `engine` that this process runs, wherever the user stands."""
+    root = str(Path(__file__).parent.parent)
+    return (sys.executable, "-P", "-c", BOOTSTRAP, root)
 
 
 class WorkerProcess:
@@ -24,7 +40,10 @@ class WorkerProcess:
 
     @classmethod
     async def spawn(cls, command: Sequence[str]) -> "WorkerProcess":
-        """Start `command` with the number of its socket's file descriptor as the last argument."""
+        """Start `command` with the number of its socket's file descriptor as the last argument.
+
+        The worker ends with the thread that calls this, which therefore is the service's main one.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
             reader, writer = await asyncio.open_unix_connection(sock=ours)

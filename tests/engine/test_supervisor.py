@@ -222,3 +222,32 @@ async def test_a_worker_that_sends_nonsense_is_given_up(
 async def test_a_worker_that_cannot_be_started_is_given_up(start_engine: StartEngine) -> None:
     client = await start_engine(command=("/nonexistent/python",), until_ready=False)
     await until(lambda: client.state is EngineState.FAILED)
+
+
+LATE_WORKER = """
+import socket, sys
+from engine.protocol import Closed, Hello, PROTOCOL_VERSION, Ready, StepDone, encode
+from tests.engine.test_protocol import INFO, STATS
+with socket.socket(fileno=int(sys.argv[1])) as connection:
+    for report in (Hello(PROTOCOL_VERSION), Ready(INFO), StepDone([Closed(7), Closed(8)], STATS)):
+        connection.sendall(encode(report))
+    while connection.recv(99):
+        pass
+"""
+
+
+async def test_reports_on_unknown_generations_are_counted_and_dropped(
+    start_engine: StartEngine,
+) -> None:
+    client = await start_engine(command=(sys.executable, "-c", LATE_WORKER))
+    await until(lambda: client.stats.late_messages == 9 + 2)
+    assert client.state is EngineState.READY
+
+
+async def test_a_worker_of_another_version_is_not_used(
+    start_engine: StartEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = LATE_WORKER.replace("Hello(PROTOCOL_VERSION)", "Hello(PROTOCOL_VERSION + 1)")
+    client = await start_engine(command=(sys.executable, "-c", program), until_ready=False)
+    await until(lambda: client.state is EngineState.FAILED)
+    assert "speaks version 2, not 1" in caplog.text

@@ -57,3 +57,17 @@ async def test_a_checkpoint_that_cannot_be_read_fails_the_engine_with_its_reason
     await until(lambda: client.state is EngineState.FAILED, seconds=60)
     await client.stop()
     assert "config.json" in caplog.text
+
+
+@pytest.mark.slow
+async def test_a_folder_named_engine_where_the_user_stands_is_not_run(
+    options: EngineOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / "__init__.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    client = EngineClient(options)
+    await client.start()
+    await until(lambda: client.state is not EngineState.LOADING, seconds=60)
+    assert client.state is EngineState.READY
+    await client.stop()

@@ -1,0 +1,119 @@
+"""The loop over a socket pair in this process, with the fake model."""
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from engine.channel import Channel, ChannelClosed
+from engine.framing import FrameReader, ProtocolError
+from engine.interface import EngineStats
+from engine.loop import EngineLoop
+from engine.protocol import (
+    PROTOCOL_VERSION,
+    Cancel,
+    Closed,
+    Command,
+    Failed,
+    Progress,
+    Start,
+    StepDone,
+    Submit,
+    Token,
+    decode_report,
+    encode,
+)
+from engine.scheduler import Scheduler
+from tests.engine.fakes import EOS, FakeRunner, make_request, small_options, solo_tokens
+
+
+class Peer:
+    """The API's end of the socket pair, with the loop running on a thread of its own."""
+
+    def __init__(self, connection: socket.socket, loop: EngineLoop) -> None:
+        self._connection = connection
+        self._frames = FrameReader()
+        self.steps: list[StepDone] = []
+        self.ended_with: Exception | None = None
+        self.thread = threading.Thread(target=self._run, args=(loop,))
+        self.thread.start()
+
+    def _run(self, loop: EngineLoop) -> None:
+        try:
+            loop.run()
+        except (ChannelClosed, ProtocolError) as error:
+            self.ended_with = error
+
+    def send(self, *commands: Command) -> None:
+        self._connection.sendall(b"".join(encode(command) for command in commands))
+
+    def read_until_idle(self) -> list[Token | Progress | Failed | Closed]:
+        """All outputs up to the first report of an engine without work."""
+        outputs: list[Token | Progress | Failed | Closed] = []
+        while True:
+            for payload in self._frames.feed(self._connection.recv(2**16)):
+                step = decode_report(payload)
+                assert isinstance(step, StepDone)
+                self.steps.append(step)
+                outputs += step.outputs
+                if step.stats.running == step.stats.waiting == 0:
+                    return outputs
+
+    @property
+    def stats(self) -> EngineStats:
+        return self.steps[-1].stats
+
+    def close(self) -> None:
+        self._connection.close()
+        self.thread.join(timeout=10)
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    ours, theirs = socket.socketpair()
+    options = small_options()
+    scheduler = Scheduler(options, frozenset({EOS}))
+    peer = Peer(ours, EngineLoop(Channel(theirs), scheduler, FakeRunner(options)))
+    yield peer
+    peer.close()
+    theirs.close()
+
+
+def test_each_step_sends_one_report(peer: Peer) -> None:
+    peer.send(Submit(1, make_request((1, 2, 3), 5)))
+    outputs = peer.read_until_idle()
+    assert [type(output) for output in outputs] == [Progress] + [Token] * 5
+    assert [o.event.token_id for o in outputs if isinstance(o, Token)] == solo_tokens(
+        make_request((1, 2, 3), 5)
+    )
+    assert [step.stats.steps for step in peer.steps] == [1, 2, 3, 4, 5]
+    assert 0 < peer.steps[0].stats.step_seconds < peer.steps[4].stats.step_seconds
+
+
+def test_late_and_repeated_commands_are_counted_and_change_nothing(peer: Peer) -> None:
+    request = make_request((1, 2, 3), 5)
+    peer.send(Submit(1, request), Submit(1, request), Cancel(99))
+    outputs = peer.read_until_idle()
+    assert len([output for output in outputs if isinstance(output, Token)]) == 5
+    peer.send(Cancel(1))
+    assert peer.read_until_idle() == []
+    assert peer.stats.late_messages == 3
+
+
+def test_a_cancel_is_acknowledged_once(peer: Peer) -> None:
+    peer.send(Submit(1, make_request()), Cancel(1), Cancel(1))
+    assert peer.read_until_idle() == [Closed(1)]
+    assert peer.stats.free_slots == peer.stats.total_slots
+    assert peer.stats.late_messages == 1
+
+
+def test_the_loop_ends_when_the_other_side_does(peer: Peer) -> None:
+    peer.close()
+    assert isinstance(peer.ended_with, ChannelClosed)
+
+
+def test_a_second_start_ends_the_loop(peer: Peer) -> None:
+    peer.send(Start(PROTOCOL_VERSION, small_options()))
+    peer.thread.join(timeout=10)
+    assert isinstance(peer.ended_with, ProtocolError)
