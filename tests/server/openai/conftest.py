@@ -5,18 +5,13 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from model_loader.chat_template import ChatTemplate
-from model_loader.tokenizer import Tokenizer
 from tests.fakes import FakeEngine
 from tests.server.openai.support import Bench, fake_engine, says
-from tests.tiny_tokenizer import write_tokenizer
 
 
 @pytest.fixture(scope="session")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    directory = write_tokenizer(tmp_path_factory.mktemp("tokenizer"))
-    tokenizer = Tokenizer.from_directory(directory)
-    return Bench(tokenizer, ChatTemplate.from_directory(directory, tokenizer))
+    return Bench.in_directory(tmp_path_factory.mktemp("tokenizer"))
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 """Asks a server under test and reads its replies through the types of OpenAI's own client."""
 
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import httpx2
-from openai.types import Completion
+from openai.types import Completion, CompletionChoice
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import BaseModel
 
@@ -11,6 +11,17 @@ from tests.server.openai.support import HELLO, ONCE
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
+
+
+class StreamedChoice(CompletionChoice):
+    """OpenAI's streams have null here until the end, which the type of its client does not say."""
+
+    finish_reason: Literal["stop", "length", "content_filter"] | None  # type: ignore[assignment]  # see above
+
+
+class StreamedCompletion(Completion):
+    choices: list[StreamedChoice]  # type: ignore[assignment]  # wider, see StreamedChoice
+
 
 Reply = TypeVar("Reply", bound=BaseModel)
 
@@ -27,8 +38,8 @@ def completion(client: httpx2.Client, **fields: Any) -> Completion:
     return _ask(client, COMPLETIONS, ONCE | fields, Completion)
 
 
-def completion_stream(client: httpx2.Client, **fields: Any) -> list[Completion]:
-    return _stream(client, COMPLETIONS, ONCE | fields, Completion)
+def completion_stream(client: httpx2.Client, **fields: Any) -> list[StreamedCompletion]:
+    return _stream(client, COMPLETIONS, ONCE | fields, StreamedCompletion)
 
 
 def joined(chunks: list[ChatCompletionChunk], index: int = 0) -> str:

@@ -1,8 +1,8 @@
 """A whole server around a scripted engine: one token a byte, so that every reply can be spelt."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,10 +11,10 @@ from engine.request import GenerationRequest
 from model_loader.chat_template import ChatTemplate
 from model_loader.tokenizer import Tokenizer
 from server.app import create_app
-from server.connection import ConnectionLimits
-from server.run import DrainingServer, bind_socket
 from server.settings import Settings
 from tests.fakes import FakeEngine, Script
+from tests.server.live import running
+from tests.tiny_tokenizer import write_tokenizer
 
 MODEL = "granite-test"
 ALIAS = "ibm-granite/granite-test"
@@ -42,23 +42,21 @@ class Bench:
         self.tokenizer = tokenizer
         self.template = template
 
+    @classmethod
+    def in_directory(cls, directory: Path) -> "Bench":
+        """Write the tokenizer's files there and read them."""
+        write_tokenizer(directory)
+        tokenizer = Tokenizer.from_directory(directory)
+        return cls(tokenizer, ChatTemplate.from_directory(directory, tokenizer))
+
     def app(self, engine: FakeEngine, **settings: Any) -> FastAPI:
         return create_app(
             engine, self.tokenizer, self.template, Settings(port=0, **settings), [MODEL, ALIAS]
         )
 
     @contextmanager
-    def live(self, engine: FakeEngine, **settings: Any) -> Iterator[str]:
-        """Serve on a free port of this machine; gives the base URL."""
+    def live(self, engine: FakeEngine, **settings: Any) -> Iterator[int]:
+        """Serve on a free port of this machine, and yield it."""
         app = self.app(engine, **settings)
-        configured: Settings = app.state.services.settings
-        listener = bind_socket(configured)
-        host, port = listener.getsockname()[:2]
-        server = DrainingServer(app, configured, ConnectionLimits(send=configured.send_timeout))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://{host}:{port}"
-        finally:
-            server.should_exit = True
-            thread.join()
+        with running(app, app.state.services.settings) as port:
+            yield port

@@ -11,11 +11,15 @@ from engine.request import GenerationRequest
 from server.openai.chat_request import ChatRequest
 from server.openai.completion_request import CompletionRequest
 from server.openai.field_policy import HARMLESS_FIELDS, UNSUPPORTED_FIELDS
+from server.openai.generation_fields import GenerationFields
 from tests.fakes import FakeEngine
 from tests.server.openai.support import HELLO, ONCE
 
 ROUTES = {"/v1/chat/completions": HELLO, "/v1/completions": ONCE}
-MODELS = {"/v1/chat/completions": ChatRequest, "/v1/completions": CompletionRequest}
+MODELS: dict[str, type[GenerationFields]] = {
+    "/v1/chat/completions": ChatRequest,
+    "/v1/completions": CompletionRequest,
+}
 OPENAI_FIELDS = {
     "/v1/chat/completions": openai_chat.CompletionCreateParamsStreaming.__annotations__,
     "/v1/completions": openai_completions.CompletionCreateParamsStreaming.__annotations__,

@@ -1,0 +1,76 @@
+"""Whole replies, byte for byte but for what differs each time. Run as a module, it writes them."""
+
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from engine.errors import WorkerDied
+from engine.request import TokenLogprob
+from tests.fakes import Script
+from tests.server.openai.replies import CHAT, COMPLETIONS
+from tests.server.openai.support import HELLO, ONCE, Bench, fake_engine, says
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+_CHANGING = [
+    (re.compile(r'"id":"(chatcmpl|cmpl)-[0-9a-f]{32}"'), r'"id":"\1-0"'),
+    (re.compile(r'"created":\d+'), '"created":0'),
+    (re.compile(r'"system_fingerprint":"fp_[0-9a-f]{10}"'), '"system_fingerprint":"fp_0"'),
+]
+
+
+@dataclass(frozen=True)
+class Scene:
+    route: str
+    body: dict[str, Any]
+    script: Script
+
+
+_STREAM: dict[str, Any] = {"stream": True}
+_WITH_USAGE = _STREAM | {"stream_options": {"include_usage": True}}
+_LIKELY = (TokenLogprob(104, -0.5), TokenLogprob(0xE6, -2.5))
+SCENES = {
+    "chat.json": Scene(CHAT, HELLO, says("Hi there")),
+    "chat_logprobs.json": Scene(
+        CHAT,
+        HELLO | {"logprobs": True, "top_logprobs": 2},
+        says("hé", logprob=-0.5, top_logprobs=_LIKELY),
+    ),
+    "chat_stream.sse": Scene(CHAT, HELLO | _STREAM, says("Hi 漢")),
+    "chat_stream_usage.sse": Scene(CHAT, HELLO | _WITH_USAGE, says("Hi")),
+    "chat_stream_stop_two_choices.sse": Scene(
+        CHAT,
+        HELLO | _STREAM | {"n": 2, "stop": "END", "logprobs": True},
+        says("a ENd END", logprob=-1.0),
+    ),
+    "chat_stream_error.sse": Scene(
+        CHAT, HELLO | _WITH_USAGE, Script(token_ids=tuple(b"Hi"), error=WorkerDied("killed"))
+    ),
+    "completion.json": Scene(
+        COMPLETIONS, ONCE | {"logprobs": 2}, says("hé", logprob=-0.5, top_logprobs=_LIKELY)
+    ),
+    "completion_stream.sse": Scene(COMPLETIONS, ONCE | _STREAM | {"max_tokens": 3}, says("long")),
+}
+
+
+def transcript(bench: Bench, scene: Scene) -> str:
+    with TestClient(bench.app(fake_engine(scene.script)), base_url="http://localhost") as client:
+        text = client.post(scene.route, json=scene.body).text
+    for pattern, constant in _CHANGING:
+        text = pattern.sub(constant, text)
+    return text
+
+
+def main() -> None:
+    GOLDEN.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as directory:
+        bench = Bench.in_directory(Path(directory))
+        for name, scene in SCENES.items():
+            (GOLDEN / name).write_text(transcript(bench, scene), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
