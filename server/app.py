@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI
@@ -11,6 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from engine.interface import Engine, EngineState
 from kernels.errors import GraniteError
+from model_loader.chat_template import ChatTemplate
+from model_loader.tokenizer import Tokenizer
 from server.access_log import AccessLog
 from server.cors import Cors
 from server.error_responses import add_error_handlers
@@ -23,17 +24,13 @@ from server.security import HostCheck, KeyCheck
 from server.services import Services
 from server.settings import Settings
 
-if TYPE_CHECKING:  # see server/services.py
-    from model_loader.chat_template import ChatTemplate
-    from model_loader.tokenizer import Tokenizer
-
 _log = structlog.stdlib.get_logger("granite.server")
 
 
 def create_app(
     engine: Engine,
-    tokenizer: "Tokenizer",
-    template: "ChatTemplate",
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
     settings: Settings,
     model_names: Sequence[str],
 ) -> FastAPI:

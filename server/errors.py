@@ -16,8 +16,9 @@ GraniteError                       kernels.errors
 │   ├── UnsupportedMediaType  415  unsupported_media_type
 │   ├── HeadersTooLarge       431  headers_too_large
 │   └── ShuttingDown          503  shutting_down
-├── StartupError                   the server cannot start; never seen by a client
-├── InvalidSamplingParams     400  sampling.params
+├── InvalidSamplingParams     400  invalid_value; sampling.params
+├── InvalidText               400  invalid_text; model_loader.tokenizer
+├── InvalidConversation       400  invalid_conversation; model_loader.conversation
 ├── EngineError                    engine.errors
 │   ├── QueueFull             503  overloaded
 │   ├── EngineUnavailable     503  engine_unavailable
@@ -28,7 +29,10 @@ GraniteError                       kernels.errors
 │   ├── NumericError          500  numeric_error
 │   ├── OutOfMemory           503  out_of_memory
 │   └── SlowReader            408  slow_reader
-└── CheckpointError           500  model_loader.errors, with all its subclasses
+├── StartupError                   before there are clients, like
+├── InvalidSettings                server.settings, and
+├── CheckpointError                model_loader.errors, with its subclasses
+└── any other                 500  server_error; a bug, or an error of another process
 """
 
 import re
@@ -38,9 +42,9 @@ from typing import Any
 
 from engine import errors as engine_errors
 from kernels.errors import GraniteError
-from model_loader.errors import CheckpointError
+from model_loader.conversation import InvalidConversation
+from model_loader.tokenizer import InvalidText
 from sampling.params import InvalidSamplingParams
-from server.settings import InvalidSettings
 
 MAX_MESSAGE_LENGTH = 500
 MAX_ECHO_LENGTH = 200
@@ -186,6 +190,8 @@ class _Shape:
 
 _SHAPES: Mapping[type[GraniteError], _Shape] = {
     InvalidSamplingParams: _Shape(400, "invalid_value"),
+    InvalidText: _Shape(400, "invalid_text"),
+    InvalidConversation: _Shape(400, "invalid_conversation"),
     engine_errors.InvalidRequest: _Shape(400, "invalid_prompt"),
     engine_errors.QueueFull: _Shape(503, "overloaded", "The server is busy: its queue is full"),
     engine_errors.EngineUnavailable: _Shape(
@@ -207,9 +213,6 @@ _SHAPES: Mapping[type[GraniteError], _Shape] = {
     engine_errors.SlowReader: _Shape(
         408, "slow_reader", "The client did not read its reply in time"
     ),
-    CheckpointError: _Shape(500, "server_error", "The model cannot be served"),
-    StartupError: _Shape(500, "server_error", "The server cannot start"),
-    InvalidSettings: _Shape(500, "server_error", "The server cannot start"),
 }
 _UNEXPECTED = _Shape(500, "server_error", "The server had an error while answering this request")
 

@@ -1,15 +1,12 @@
 """What every route may use, built once by `create_app` and passed in. Owns no behaviour."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from engine.interface import Engine
+from model_loader.chat_template import ChatTemplate
+from model_loader.tokenizer import Tokenizer
 from server.metrics import Metrics
 from server.settings import Settings
-
-if TYPE_CHECKING:  # the tokenizer's library takes a second to import, and `--help` needs none of it
-    from model_loader.chat_template import ChatTemplate
-    from model_loader.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +14,8 @@ class Services:
     """`model_names` are the names a request may use; the first is the one that replies carry."""
 
     engine: Engine
-    tokenizer: "Tokenizer"
-    template: "ChatTemplate"
+    tokenizer: Tokenizer
+    template: ChatTemplate
     settings: Settings
     model_names: tuple[str, ...]
     metrics: Metrics

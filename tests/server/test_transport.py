@@ -71,10 +71,9 @@ def test_a_dripping_body_is_cut_off_by_its_total_deadline(port: int) -> None:
 
 def test_a_reader_that_takes_nothing_is_cut_off(port: int) -> None:
     with connect(port) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.sendall(get("/v1/flood"))
-        time.sleep(2.5)
-        assert is_closed(connection, within=2)
+        time.sleep(3)
+        assert is_closed(connection, within=5)
 
 
 def test_too_many_idle_connections_cost_the_oldest_and_not_the_newest(port: int) -> None:
