@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from engine.interface import EngineInfo
 from engine.request import GenerationRequest
-from kernels.errors import GraniteError
 from model_loader.text_decoder import TextDecoder
 from server.disconnect import while_connected
 from server.errors import describe
@@ -123,7 +122,6 @@ def _error_frame(error: Exception, metrics: Metrics) -> bytes:
     """The last event of a reply that failed after it had begun."""
     described = describe(error)
     metrics.request_errors.labels(described.code).inc()
-    unexpected = not isinstance(error, GraniteError)
-    if unexpected or described.status == 500:
-        _log.error("reply failed midway", exc_info=error if unexpected else None, reason=str(error))
+    if described.status == 500:
+        _log.error("reply failed midway", exc_info=error)
     return data_frame(described.body)

@@ -1,15 +1,13 @@
-"""The request fields that chat and completions share, and what they mean to the sampler.
-
-Strict: no number is made of a string, a boolean or a float with a zero behind the point.
-"""
+"""The request fields that chat and completions share, and what they mean to the sampler."""
 
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from sampling.params import MAX_LOGIT_BIAS_ENTRIES, MAX_STOP_TOKEN_IDS, SamplingParams
 from server.errors import BadRequest
+from server.openai.request_model import RequestBody, RequestModel
 
 _TOKEN_ID = re.compile("0|[1-9][0-9]{0,8}", re.ASCII)
 
@@ -22,21 +20,6 @@ MetadataKey = Annotated[str, StringConstraints(max_length=64)]
 StopString = Annotated[str, StringConstraints(min_length=1, max_length=MAX_STOP_LENGTH)]
 
 
-class RequestModel(BaseModel):
-    """Base of all request bodies: unknown fields are kept aside, to be named to the caller."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
-
-    model: str | None = None
-
-    def unknown_fields(self) -> list[str]:
-        """Names of the fields that nobody knows, in order of appearance."""
-        return list(self.model_extra or ())
-
-    def check_combinations(self) -> None:
-        """Raises BadRequest for fields that are fine alone but not together."""
-
-
 class StreamOptions(RequestModel):
     include_usage: bool | None = None
     continuous_usage_stats: bool | None = None
@@ -47,7 +30,7 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class GenerationFields(RequestModel):
+class GenerationFields(RequestBody):
     """`None` stands for the documented default everywhere, as OpenAI's clients may send null."""
 
     model: str

@@ -7,7 +7,7 @@ from pydantic import Field, PlainValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from server.errors import BadRequest
-from server.openai.generation_fields import RequestModel
+from server.openai.request_model import RequestModel
 
 MAX_MESSAGES = 2048
 MAX_CONTENT_PARTS = 256

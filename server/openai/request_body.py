@@ -12,7 +12,7 @@ from starlette.requests import Request
 from server.errors import BadRequest, ModelNotFound, UnsupportedParameter
 from server.json_body import read_json_object
 from server.openai.field_policy import UNSUPPORTED_FIELDS, refuse_unsupported
-from server.openai.generation_fields import RequestModel
+from server.openai.request_model import RequestBody
 from server.services import Services
 
 IGNORED_FIELDS_HEADER = "x-ignored-fields"
@@ -29,7 +29,7 @@ _WORDS = {
 }
 _FIELDS_WITH_PATHS = ("messages", "stream_options")
 
-Body = TypeVar("Body", bound=RequestModel)
+Body = TypeVar("Body", bound=RequestBody)
 
 
 @dataclass(frozen=True, slots=True)

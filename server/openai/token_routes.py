@@ -8,14 +8,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from server.errors import BadRequest
-from server.openai.generation_fields import RequestModel
 from server.openai.messages import MAX_MESSAGES, Message, check_messages
 from server.openai.request_body import read_request
+from server.openai.request_model import RequestBody
 from server.prompt import PromptEncoder, loaded_info
 from server.services import Services
 
 
-class TokenizeRequest(RequestModel):
+class TokenizeRequest(RequestBody):
     """Either a prompt, as for completions, or messages, as for chat."""
 
     model: str | None = None
@@ -33,7 +33,7 @@ class TokenizeRequest(RequestModel):
         check_messages(self.messages or ())
 
 
-class DetokenizeRequest(RequestModel):
+class DetokenizeRequest(RequestBody):
     model: str | None = None
     tokens: list[int]
 

@@ -1,12 +1,13 @@
 """Bad values of every field: refused by name, in a small body, before the engine hears of them."""
 
+from itertools import combinations
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from tests.fakes import FakeEngine
-from tests.server.openai.support import HELLO, MODEL, ONCE, VOCAB_SIZE
+from tests.server.openai.support import HELLO, MODEL, ONCE, VOCAB_SIZE, Bench
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
@@ -234,3 +235,37 @@ def test_values_at_the_edge_are_accepted(
     for value in values:
         response = client.post(CHAT, json={**HELLO, field: value})
         assert response.status_code == 200, (value, response.text)
+
+
+def test_strict_fields_refuse_what_nobody_knows(bench: Bench, engine: FakeEngine) -> None:
+    app = bench.app(engine, strict_fields=True)
+    with TestClient(app, base_url="http://localhost") as client:
+        for route, body in BODIES.items():
+            assert client.post(route, json=body).status_code == 200
+            assert refusal(client, route, {**body, "foo": 1})["param"] == "foo"
+        message = {"role": "user", "content": "x", "mood": "good"}
+        error = refusal(client, CHAT, {**HELLO, "messages": [message]})
+        assert error["param"] == "messages[].mood"
+
+
+FEATURES: dict[str, dict[str, Any]] = {
+    "temperature": {"temperature": 0},
+    "top_p": {"top_p": 0.5, "top_k": 3, "min_p": 0.1},
+    "penalties": {"repetition_penalty": 1.2, "frequency_penalty": 1, "presence_penalty": -1},
+    "logprobs": {"logprobs": True, "top_logprobs": 3},
+    "n": {"n": 2},
+    "stop": {"stop": ["i"]},
+    "stop_token_ids": {"stop_token_ids": [3]},
+    "seed": {"seed": 7},
+    "logit_bias": {"logit_bias": {"5": -100}},
+    "max_tokens": {"max_tokens": 9},
+    "min_tokens": {"min_tokens": 2},
+    "ignore_eos": {"ignore_eos": True},
+    "stream": {"stream": True, "stream_options": {"include_usage": True}},
+}
+
+
+@pytest.mark.parametrize(("one", "other"), list(combinations(FEATURES, 2)))
+def test_every_pair_of_features_goes_together(client: TestClient, one: str, other: str) -> None:
+    response = client.post(CHAT, json={**HELLO, **FEATURES[one], **FEATURES[other]})
+    assert response.status_code == 200, response.text

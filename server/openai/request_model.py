@@ -1,0 +1,22 @@
+"""What all request models have in common: strict values, and unknown fields kept aside."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class RequestModel(BaseModel):
+    """Strict: no number is made of a string, a boolean or a float without a fraction."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+
+    def unknown_fields(self) -> list[str]:
+        """Names of the fields that nobody knows, in order of appearance."""
+        return list(self.model_extra or ())
+
+
+class RequestBody(RequestModel):
+    """The body of a whole request, which may name the model that it is for."""
+
+    model: str | None = None
+
+    def check_combinations(self) -> None:
+        """Raises BadRequest for fields that are fine alone but not together."""
