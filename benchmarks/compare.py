@@ -1,4 +1,4 @@
-"""Our server against others on one checkpoint: `make bench ARGS="--checkpoint DIRECTORY"`.
+"""Our server against others on one checkpoint: `make bench`.
 
 The servers run one after the other, never together, in alternating runs with the same client and
 the same requests. Prints a table of medians and ratios, appends a section to LOG.md, and ends with
@@ -25,22 +25,20 @@ from benchmarks.side_by_side import cells, compare, header
 from benchmarks.true_shape import Precision
 
 LOG_FILE = Path(__file__).parent / "LOG.md"
+CHECKPOINT = Path("checkpoints/granite-h-micro-random")
 TRANSFORMERS_DTYPES = {Precision.BF16: "bfloat16", Precision.FP32: "float32"}
 
 
-def choose_peers(
-    dtype: Precision, ours: str, llama_binary: Path | None, llama_weights: Path | None, slots: int
-) -> list[Peer]:
-    """Ours first, then what is installed, then llama.cpp if both its files are given."""
-    flags = ["--dtype", dtype.value, "--max-sequences", str(slots), *shlex.split(ours)]
-    peers = [granite_server(flags), *installed_peers(TRANSFORMERS_DTYPES[dtype])]
-    if llama_binary is not None and llama_weights is not None:
-        peers.append(llama_server(llama_binary, llama_weights, slots))
-    return peers
+def choose_peers(dtype: Precision, threads: int, slots: int, flags: str) -> list[Peer]:
+    """Ours first, which the others are compared with, then what is installed."""
+    ours = ["--dtype", dtype.value, "--max-sequences", str(slots), *shlex.split(flags)]
+    return [granite_server(threads, ours), *installed_peers(TRANSFORMERS_DTYPES[dtype], threads)]
 
 
 def main(
-    checkpoint: Annotated[Path, typer.Option(exists=True, file_okay=False)],
+    checkpoint: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="see benchmarks.true_shape")
+    ] = CHECKPOINT,
     streams: Annotated[str, typer.Option(help="numbers of concurrent requests")] = "1,4,8",
     prompt_tokens: Annotated[int, typer.Option(min=1, help="words of each prompt")] = 100,
     output_tokens: Annotated[int, typer.Option(min=2)] = 32,
@@ -48,6 +46,7 @@ def main(
     repeats: Annotated[int, typer.Option(min=1, help="rounds of requests in a run")] = 1,
     seed: int = 0,
     dtype: Precision = Precision.BF16,
+    threads: Annotated[int | None, typer.Option(min=1, help="default: all cores")] = None,
     only: Annotated[str, typer.Option(help="names of the peers to run, with commas")] = "",
     flags: Annotated[str, typer.Option(help="more flags for our server")] = "",
     llama_binary: Annotated[Path | None, typer.Option(envvar="LLAMA_SERVER")] = None,
@@ -68,7 +67,11 @@ def main(
     )
     machine = describe_machine()
     print(machine.header())
-    peers = choose_peers(dtype, flags, llama_binary, llama_weights, max(workload.streams))
+    threads = threads or machine.cores
+    slots = max(workload.streams)
+    peers = choose_peers(dtype, threads, slots, flags)
+    if llama_binary is not None and llama_weights is not None:
+        peers.append(llama_server(llama_binary, llama_weights, slots, threads))
     chosen = [peer for peer in peers if not only or peer.name in only.split(",")]
     results = run_alternating(
         chosen,
@@ -84,11 +87,14 @@ def main(
     for row in rows:
         table.add_row(*cells(row))
     Console(width=120).print(table)
-    append_section(log, machine, checkpoint.name, workload, results, rows, note)
+    setup = f"{checkpoint.name}, {dtype}, {threads} threads, {rounds} runs, {workload.describe()}"
+    append_section(log, machine, setup, results, rows, note)
     document = {
         "benchmark": "compare",
         "machine": machine.as_json(),
         "checkpoint": checkpoint.name,
+        "dtype": dtype,
+        "threads": threads,
         "workload": asdict(workload),
         "servers": [result.as_json() for result in results],
         "rows": [asdict(row) for row in rows],

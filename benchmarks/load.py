@@ -39,6 +39,9 @@ class Workload:
     seed: int = 0
     timeout: float = 600.0
 
+    def describe(self) -> str:
+        return f"{self.prompt_tokens} tokens in, {self.output_tokens} out, seed {self.seed}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.load import Workload
 from benchmarks.machine import Machine
 from benchmarks.side_by_side import PeerRuns, Row, cells, header
 
@@ -11,19 +10,14 @@ from benchmarks.side_by_side import PeerRuns, Row, cells, header
 def append_section(
     log: Path,
     machine: Machine,
-    checkpoint: str,
-    workload: Workload,
+    setup: str,
     results: Sequence[PeerRuns],
     rows: Sequence[Row],
     note: str,
 ) -> None:
     """The newest section is the last, so that the file only ever grows at its end."""
-    lines = [f"## {machine.measured_at}: {note or 'comparison'}", "", "```", machine.header()]
-    lines.append(
-        f"{checkpoint}, {workload.prompt_tokens} in, {workload.output_tokens} out, "
-        f"seed {workload.seed}, {max(len(r.runs) + len(r.failures) for r in results)} runs"
-    )
-    lines += ["```", "", *_table(results, rows)]
+    lines = [f"## {machine.measured_at}: {note or 'comparison'}", ""]
+    lines += ["```", machine.header(), setup, "```", "", *_table(results, rows)]
     for result in results:
         lines += [
             f"\n{result.name} failed:\n\n```\n{_outline(text)}\n```" for text in result.failures

@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.streaming_client import LengthControl
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+TORCH_THREADS = "OMP_NUM_THREADS"
 REPOSITORY = Path(__file__).parent.parent
 
 
@@ -28,12 +29,13 @@ class Peer:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def granite_server(arguments: list[str]) -> Peer:
+def granite_server(threads: int, arguments: list[str]) -> Peer:
     """This server from this working tree, with further flags."""
 
     def command(checkpoint: Path, port: int) -> list[str]:
         flags = ["--model", str(checkpoint), "--port", str(port), "--served-model-name", "bench"]
-        return [sys.executable, "-m", "server", "serve", *flags, *arguments]
+        flags += ["--threads", str(threads), *arguments]
+        return [sys.executable, "-m", "server", "serve", *flags]
 
     return Peer(
         name="granite-server",
@@ -44,7 +46,7 @@ def granite_server(arguments: list[str]) -> Peer:
     )
 
 
-def transformers_serve(dtype: str) -> Peer:
+def transformers_serve(dtype: str, threads: int) -> Peer:
     """The reference implementation. It serves one request at a time."""
 
     def command(checkpoint: Path, port: int) -> list[str]:
@@ -57,11 +59,11 @@ def transformers_serve(dtype: str) -> Peer:
         command=command,
         model=str,
         length_control=LengthControl.GENERATION_CONFIG,
-        environment=OFFLINE,
+        environment={**OFFLINE, TORCH_THREADS: str(threads)},
     )
 
 
-def vllm_serve(dtype: str) -> Peer:
+def vllm_serve(dtype: str, threads: int) -> Peer:
     def command(checkpoint: Path, port: int) -> list[str]:
         flags = ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", "bench"]
         flags += ["--dtype", dtype, "--max-model-len", "4096", "--no-enable-prefix-caching"]
@@ -72,16 +74,17 @@ def vllm_serve(dtype: str) -> Peer:
         command=command,
         model=lambda _: "bench",
         length_control=LengthControl.IGNORE_EOS,
-        environment=OFFLINE,
+        environment={**OFFLINE, TORCH_THREADS: str(threads)},
     )
 
 
-def llama_server(binary: Path, weights: Path, slots: int) -> Peer:
+def llama_server(binary: Path, weights: Path, slots: int, threads: int) -> Peer:
     """llama.cpp with weights of its own format; `slots` sequences at the same time."""
 
     def command(_: Path, port: int) -> list[str]:
         flags = ["--host", "127.0.0.1", "--port", str(port), "--model", str(weights)]
         flags += ["--parallel", str(slots), "--ctx-size", str(4096 * slots), "--cache-ram", "0"]
+        flags += ["--threads", str(threads)]
         return [str(binary), *flags]
 
     return Peer(
@@ -92,11 +95,11 @@ def llama_server(binary: Path, weights: Path, slots: int) -> Peer:
     )
 
 
-def installed_peers(dtype: str) -> list[Peer]:
+def installed_peers(dtype: str, threads: int) -> list[Peer]:
     """Those that are installed beside us and serve the same checkpoint directory."""
     peers = []
     if importlib.util.find_spec("openai") and importlib.util.find_spec("transformers"):
-        peers.append(transformers_serve(dtype))
+        peers.append(transformers_serve(dtype, threads))
     if shutil.which("vllm"):
-        peers.append(vllm_serve(dtype))
+        peers.append(vllm_serve(dtype, threads))
     return peers

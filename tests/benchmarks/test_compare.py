@@ -119,23 +119,33 @@ def test_the_log_grows_at_its_end_and_keeps_failures(tmp_path: Path) -> None:
         PeerRuns("peer", failures=["ServerFailed: peer ended\nlong output\nout of memory"]),
     ]
     for note in ("first try", "second try"):
-        append_section(log, machine, "tiny", WORKLOAD, results, compare(results, [1]), note)
+        append_section(log, machine, "tiny, bf16", results, compare(results, [1]), note)
     text = log.read_text(encoding="utf-8")
     assert text.startswith("# Log\n")
     assert text.index("first try") < text.index("second try")
-    assert machine.processor in text and machine.commit in text
+    assert machine.processor in text and machine.commit in text and "tiny, bf16" in text
     assert "| 1 | output tok/s | 30 | - | - |" in text
     assert "peer failed" in text and "out of memory" in text and "long output" not in text
 
 
 def test_every_peer_is_started_on_the_loopback_interface_with_the_checkpoint() -> None:
     checkpoint = Path("/models/tiny")
-    for peer in (granite_server([]), transformers_serve("float32")):
+    for peer in (granite_server(2, []), transformers_serve("float32", 2)):
         command = peer.command(checkpoint, 8123)
         assert str(checkpoint) in command and "8123" in command
-    assert transformers_serve("float32").model(checkpoint) == str(checkpoint)
-    llama = llama_server(Path("llama-server"), Path("granite.gguf"), 4).command(checkpoint, 8123)
-    assert llama[llama.index("--parallel") + 1] == "4"
+    assert transformers_serve("float32", 2).model(checkpoint) == str(checkpoint)
+    llama = llama_server(Path("llama-server"), Path("granite.gguf"), 4, 2)
+    command = llama.command(checkpoint, 8123)
+    assert command[command.index("--parallel") + 1] == "4"
+
+
+def test_every_peer_gets_the_same_number_of_threads() -> None:
+    checkpoint = Path("/models/tiny")
+    ours = granite_server(3, ["--dtype", "fp32"]).command(checkpoint, 8123)
+    assert ours[ours.index("--threads") + 1] == "3"
+    assert transformers_serve("float32", 3).environment["OMP_NUM_THREADS"] == "3"
+    llama = llama_server(Path("llama-server"), Path("a.gguf"), 1, 3).command(checkpoint, 8123)
+    assert llama[llama.index("--threads") + 1] == "3"
 
 
 def test_the_machine_is_described_as_json() -> None:
