@@ -16,7 +16,7 @@ from model_loader.errors import CheckpointNotFound
 DEMO_NAME = "demo"
 DEMO_DIRECTORY = Path(__file__).parent / "demo" / "checkpoint"
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
-FETCHED_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt"]
+FETCHED_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "SHA256SUMS"]
 """Never pickled weights and never code."""
 
 ADVICE = f"pass a checkpoint directory, or '{DEMO_NAME}' for the model that is always there"

@@ -10,6 +10,7 @@ from accelerate.utils import (  # type: ignore[import-untyped]  # the library ha
 )
 from torch import Tensor, nn
 
+from model_loader.checksums import verify_checksums
 from model_loader.errors import CorruptWeights
 from model_loader.json_file import read_json_object
 from model_loader.safetensors_file import StoredTensor, read_header
@@ -41,11 +42,13 @@ def load_weights(
     bytes read so far, rising to 1.
 
     Raises:
-        CorruptWeights: a file or tensor is missing, left over, doubled, damaged or not finite.
+        CorruptWeights: a file or tensor is missing, left over, doubled, damaged or not finite, or a
+            file is not the one in `SHA256SUMS`.
     """
     stored = find_tensors(directory)
     shapes = {name: tuple(value.shape) for name, value in network.named_parameters()}
     _require_same_tensors(stored, shapes)
+    verify_checksums(directory, {tensor.path.name for tensor in stored.values()})
     total_bytes = sum(tensor.num_bytes for tensor in stored.values())
     read_bytes = 0
     # The head last, when the embedding is there to compare it with.
