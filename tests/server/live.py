@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from fastapi import FastAPI
 
@@ -11,21 +12,42 @@ from server.run import DrainingServer, bind_socket
 from server.settings import Settings
 
 
+@dataclass(frozen=True)
+class LiveServer:
+    port: int
+    server: DrainingServer
+    thread: threading.Thread
+
+    def wait_for_end(self, seconds: float = 20.0) -> int:
+        """The exit code that the process would have; an error if the server goes on."""
+        self.thread.join(seconds)
+        if self.thread.is_alive():
+            raise RuntimeError("the server did not stop")
+        return self.server.exit_code
+
+
+@contextlib.contextmanager
+def live_server(
+    app: FastAPI, settings: Settings, limits: ConnectionLimits | None = None
+) -> Iterator[LiveServer]:
+    """Serve `app` until the block ends, or until the server ends by itself."""
+    limits = limits or ConnectionLimits(send=settings.send_timeout)
+    listener = bind_socket(settings)
+    server = DrainingServer(app, settings, limits)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    live = LiveServer(listener.getsockname()[1], server, thread)
+    thread.start()
+    try:
+        yield live
+    finally:
+        server.should_exit = True
+        live.wait_for_end()
+
+
 @contextlib.contextmanager
 def running(
     app: FastAPI, settings: Settings, limits: ConnectionLimits | None = None
 ) -> Iterator[int]:
-    """Serve `app` until the block ends; yields the port of 127.0.0.1."""
-    limits = limits or ConnectionLimits(send=settings.send_timeout)
-    listener = bind_socket(settings)
-    port: int = listener.getsockname()[1]
-    server = DrainingServer(app, settings, limits)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield port
-    finally:
-        server.should_exit = True
-        thread.join(20)
-        if thread.is_alive():
-            raise RuntimeError("the server did not stop")
+    """Like `live_server`, for tests that only talk to it; yields the port of 127.0.0.1."""
+    with live_server(app, settings, limits) as live:
+        yield live.port
