@@ -35,7 +35,6 @@ class EngineClient:
         self._options = options
         self._admission = Admission(options)
         self._live: dict[int, WorkerGeneration] = {}
-        self._submitted_at: dict[int, float] = {}
         self._num_submitted = 0
         self._num_late = 0
         self._worker_stats = _idle_stats(options)
@@ -99,7 +98,6 @@ class EngineClient:
             lambda: self._supervisor.send(Cancel(number)),
         )
         self._live[number] = generation
-        self._submitted_at[number] = time.monotonic()
         self._supervisor.send(Submit(number, request))
         return generation
 
@@ -121,15 +119,14 @@ class EngineClient:
                 self._forget(output.generation)
 
     def _forget(self, number: int) -> None:
-        del self._live[number]
-        self._admission.note_duration(time.monotonic() - self._submitted_at.pop(number))
+        submitted_at = self._live.pop(number).submitted_at
+        self._admission.note_duration(time.monotonic() - submitted_at)
 
     def _on_loss(self) -> None:
         """The worker is gone, and everything in it: each generation ends with one error."""
         self._worker_stats = _idle_stats(self._options)
         lost = list(self._live.values())
         self._live.clear()
-        self._submitted_at.clear()
         for generation in lost:
             generation.close(WorkerDied("the worker process ended while generating"))
 

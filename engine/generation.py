@@ -1,6 +1,7 @@
 """One submitted request on the client's side: a bounded queue from reports to a reader."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 
@@ -19,6 +20,7 @@ class WorkerGeneration:
         self, request: GenerationRequest, capacity: int, send_cancel: Callable[[], None]
     ) -> None:
         self.request = request
+        self.submitted_at = time.monotonic()
         self._capacity = capacity
         self._send_cancel = send_cancel
         self._events: deque[GenerationEvent] = deque()
