@@ -16,6 +16,11 @@ from server.errors import BodyTooLarge, InvalidJson, UnsupportedMediaType
 
 MAX_DEPTH = 64
 MAX_INTEGER_DIGITS = 19
+MAX_SEPARATORS = 500_000
+"""Commas and opening brackets, those in texts included: no prompt that fits a context has as many.
+
+Millions of empty arrays would keep the interpreter's lock, and so the event loop, for seconds.
+"""
 INLINE_BYTES = 64 * 1024
 """Bodies up to this size are parsed on the event loop: it takes less than handing them over."""
 
@@ -64,6 +69,8 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
     Raises:
         InvalidJson
     """
+    if sum(body.count(separator) for separator in b",[{") > MAX_SEPARATORS:
+        raise InvalidJson(f"The body has more than {MAX_SEPARATORS} commas and brackets")
     try:
         text = body.decode("utf-8")
         value = json.loads(

@@ -128,3 +128,9 @@ def test_names_of_python_attributes_are_ordinary_keys() -> None:
 def test_many_numeric_keys_are_read() -> None:
     body = b"{" + b",".join(b'"%d":%d' % (number, number) for number in range(100_000)) + b"}"
     assert len(parse_json_object(body)) == 100_000
+
+
+def test_millions_of_tiny_values_are_refused_before_they_are_made() -> None:
+    with pytest.raises(InvalidJson, match="commas and brackets"):
+        parse_json_object(b'{"a":[' + b"[]," * 500_000 + b"1]}")
+    assert len(parse_json_object(b'{"a":[' + b"1," * 200_000 + b"1]}")["a"]) == 200_001
