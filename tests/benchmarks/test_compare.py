@@ -5,8 +5,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+import typer
 
 from benchmarks.alternating import run_alternating
+from benchmarks.compare import main
 from benchmarks.load import Workload
 from benchmarks.log import append_section
 from benchmarks.machine import describe_machine
@@ -15,6 +17,7 @@ from benchmarks.server_process import ServerFailed, running_server
 from benchmarks.side_by_side import METRICS, PeerRuns, cells, compare, header
 from benchmarks.streaming_client import LengthControl
 from benchmarks.summary import LevelSummary, Spread
+from server.command_line import parse_settings
 
 FAKE_SERVER = Path(__file__).parent / "fake_server.py"
 WORKLOAD = Workload(streams=(1, 2), prompt_tokens=8, output_tokens=4, repeats=1, timeout=10)
@@ -137,6 +140,27 @@ def test_every_peer_is_started_on_the_loopback_interface_with_the_checkpoint() -
     llama = llama_server(Path("llama-server"), Path("granite.gguf"), 4, 2)
     command = llama.command(checkpoint, 8123)
     assert command[command.index("--parallel") + 1] == "4"
+
+
+def test_our_flags_are_those_of_our_command_line() -> None:
+    command = granite_server(3, ["--dtype", "fp32"]).command(Path("/models/tiny"), 8123)
+    settings = parse_settings(command[command.index("serve") + 1 :])
+    assert (settings.model, settings.port, settings.dtype) == ("/models/tiny", 8123, "fp32")
+    assert (settings.threads, settings.served_model_name) == (3, ["bench"])
+
+
+def test_the_command_ends_with_one_json_line_and_fails_if_a_server_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    peers = [python_peer("good", str(FAKE_SERVER)), python_peer("broken", "-c", "1 / 0")]
+    monkeypatch.setattr("benchmarks.compare.choose_peers", lambda *_: peers)
+    with pytest.raises(typer.Exit) as raised:
+        main(tmp_path, streams="2", output_tokens=3, rounds=1, log=tmp_path / "LOG.md")
+    assert raised.value.exit_code == 1
+    document = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [len(server["runs"]) for server in document["servers"]] == [1, 0]
+    assert document["rows"][0]["streams"] == 2
+    assert "ZeroDivisionError" in (tmp_path / "LOG.md").read_text(encoding="utf-8")
 
 
 def test_every_peer_gets_the_same_number_of_threads() -> None:

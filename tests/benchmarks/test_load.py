@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import typer
 
-from benchmarks.load import Target, Workload, measure_server, parse_streams
+from benchmarks.load import Target, Workload, main, measure_server, parse_streams
 from benchmarks.prompts import WORDS, random_prompt
 from benchmarks.streaming_client import LengthControl, StreamFailed
 from tests.benchmarks.fake_server import FIRST_TOKEN_SECONDS, TOKEN_SECONDS, FakeServer
@@ -63,6 +63,17 @@ def test_a_refused_request_ends_the_run_with_the_servers_words(start_fake: Start
     server = start_fake(FakeServer(fails=True))
     with pytest.raises(StreamFailed, match="422.*no such field"):
         asyncio.run(measure_server(Target(url=server.url, model="fake"), SMALL))
+
+
+def test_the_last_line_of_the_command_is_one_json_document(
+    start_fake: StartFake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = start_fake(FakeServer())
+    main(url=server.url, model="fake", streams="2", output_tokens=3, repeats=1)
+    document = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert document["levels"][0]["streams"] == 2
+    assert document["levels"][0]["output_tokens"] == 3
+    assert document["machine"]["cores"] >= 1
 
 
 def test_prompts_of_two_keys_differ_and_of_one_key_agree() -> None:
