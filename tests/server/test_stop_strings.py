@@ -1,7 +1,7 @@
 """The scanner against a reference that sees the whole text, and cases that went wrong elsewhere."""
 
 import pytest
-from hypothesis import given, strategies
+from hypothesis import given, settings, strategies
 
 from server.stop_strings import StopScanner
 
@@ -19,6 +19,7 @@ def cut(text: str, stops: list[str]) -> tuple[str, str | None]:
     return text, None
 
 
+@settings(deadline=None)
 @given(text=TEXT, stops=STOPS, data=strategies.data())
 def test_any_splitting_gives_what_the_whole_text_gives(
     text: str, stops: list[str], data: strategies.DataObject
@@ -31,6 +32,7 @@ def test_any_splitting_gives_what_the_whole_text_gives(
     assert (sent, scanner.matched) == cut(text, stops)
 
 
+@settings(deadline=None)
 @given(text=TEXT, stops=STOPS)
 def test_only_a_beginning_of_a_stop_string_is_held_back(text: str, stops: list[str]) -> None:
     scanner = StopScanner(stops)

@@ -3,7 +3,7 @@
 import codecs
 
 import pytest
-from hypothesis import given, strategies
+from hypothesis import given, settings, strategies
 
 from engine.request import FinishReason, TokenEvent
 from server.text_stream import ChoiceText, Piece
@@ -55,6 +55,7 @@ def ids_of(pieces: list[Piece]) -> list[int]:
     return [token.event.token_id for piece in pieces for token in piece.tokens]
 
 
+@settings(deadline=None)
 @given(ids=strategies.lists(strategies.integers(0, 257), min_size=1, max_size=40))
 def test_deltas_joined_are_the_whole_text(ids: list[int]) -> None:
     _, pieces = play(ids)
@@ -63,6 +64,7 @@ def test_deltas_joined_are_the_whole_text(ids: list[int]) -> None:
     assert ids_of(pieces) == ids
 
 
+@settings(deadline=None)
 @given(
     text=strategies.text(alphabet="ab漢é", min_size=1, max_size=20),
     stops=strategies.lists(
@@ -79,6 +81,7 @@ def test_tokens_reported_are_those_whose_text_was_sent(text: str, stops: list[st
     assert starts == [index for index, char in enumerate(sent) for _ in char.encode()]
 
 
+@settings(deadline=None)
 @given(text=strategies.text(alphabet="ab漢é", min_size=1, max_size=20))
 def test_a_token_is_never_reported_before_its_text(text: str) -> None:
     _, pieces = play(tokens_of(text), stops=("ab漢", "漢漢"))

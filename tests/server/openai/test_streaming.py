@@ -13,7 +13,7 @@ from engine.errors import DeadlineExceeded, EngineUnavailable, NumericError, Que
 from model_loader.conversation import Conversation
 from tests.fakes import FakeEngine, Script
 from tests.server.openai.replies import CHAT, COMPLETIONS
-from tests.server.openai.support import HELLO, ONCE, Bench, says
+from tests.server.openai.support import HELLO, ONCE, Bench, fake_engine, says
 from tests.server.wire import connect, post, read_reply
 
 STREAMED = {**HELLO, "stream": True}
@@ -231,3 +231,12 @@ def test_a_long_encoding_does_not_stop_other_requests(
         assert remote.get("/health/live").status_code == 200
         may_end.set()
         assert read_reply(connection).status == 200
+
+
+def test_a_client_that_takes_nothing_is_cut_off(bench: Bench) -> None:
+    endless = fake_engine(Script(token_ids=tuple(b"x" * 200_000)), context_length=2**20)
+    with bench.live(endless, send_timeout=0.3) as port, connect(port) as connection:
+        connection.sendall(post(CHAT, json.dumps(STREAMED).encode()))
+        assert eventually(lambda: bool(endless.active))
+        assert eventually(lambda: not endless.active)
+        assert endless.cancelled

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies
+from hypothesis import given, settings, strategies
 from starlette.testclient import TestClient
 
 from tests.fakes import FakeEngine
@@ -42,6 +42,7 @@ def test_a_text_longer_than_the_context_is_counted(client: TestClient) -> None:
     assert body["count"] == 5000
 
 
+@settings(deadline=None)
 @given(text=strategies.text(max_size=40))
 def test_detokenizing_gives_the_text_back(client: TestClient, text: str) -> None:
     tokens = client.post("/tokenize", json={"prompt": text}).json()["tokens"]
