@@ -75,9 +75,9 @@ class EventStream(EventSourceResponse):
             _log.warning("client cut off: it took no data", seconds=self.send_timeout)
         finally:
             first.cancel()
+            self._on_close()
             await asyncio.gather(first, return_exceptions=True)
             await self._frames.aclose()
-            self._on_close()
 
     async def _wait_for(self, first: asyncio.Future[bytes], receive: Receive) -> None:
         """Raises whatever kept the first frame from coming, within one keep-alive interval."""

@@ -74,20 +74,15 @@ class ChoiceText:
         return Piece(text, self._release_tokens())
 
     def _decode(self, event: TokenEvent) -> str:
-        start = self._num_decoded
-        if event.finish_reason is FinishReason.STOP:  # the end token itself is not text
-            decoded = self._decoder.flush()
-            self._num_decoded += len(decoded)
-            return decoded
-        decoded = self._decoder.feed(event.token_id)
-        self._num_decoded += len(decoded)
-        # A token of half a character needs the character; one without text, the next one.
-        needs = max(start + 1, self._num_decoded)
-        self._waiting.append((PlacedToken(event, start), needs))
+        start, decoded = self._num_decoded, ""
+        if event.finish_reason is not FinishReason.STOP:  # the end token itself is not text
+            decoded = self._decoder.feed(event.token_id)
+            # A token of half a character needs the character; one without text, the next one.
+            needs = start + max(1, len(decoded))
+            self._waiting.append((PlacedToken(event, start), needs))
         if event.finish_reason is not None:
-            rest = self._decoder.flush()
-            self._num_decoded += len(rest)
-            decoded += rest
+            decoded += self._decoder.flush()
+        self._num_decoded += len(decoded)
         return decoded
 
     def _release_tokens(self) -> tuple[PlacedToken, ...]:
