@@ -117,7 +117,6 @@ class Supervisor:
 
     async def _live_once(self) -> None:
         """One worker from its start to its end, whatever the end is."""
-        self.load_progress = 0.0
         started = time.monotonic()
         try:
             worker = self._worker = await WorkerProcess.spawn(self._command)
@@ -135,6 +134,7 @@ class Supervisor:
             logger.error("the worker is replaced: %s", error)
         finally:
             self._worker = None
+            self.load_progress = 0.0
             if self.state is EngineState.READY:
                 self.state = EngineState.RESTARTING
             self._on_loss()

@@ -150,6 +150,29 @@ def test_poisoned_freed_memory_is_never_seen_by_the_next_request(model: LoadedMo
         assert reply_of(outputs, generation) == reply_of(expected, generation)
 
 
+@pytest.mark.parametrize("part", ["boundary", "ring_x", "windows", "keys", "values"])
+def test_a_state_gone_bad_fails_its_request_and_harms_no_later_one(
+    model: LoadedModel, part: str
+) -> None:
+    requests = {1: drawing((1, 2, 3), 20), 2: drawing((7, 8), 20)}
+    expected = make(model).run(requests)
+    machine = make(model)
+    for generation, request in requests.items():
+        machine.scheduler.submit(generation, request, 0.0)
+    for _ in range(3):
+        plan = machine.scheduler.next(0.0)
+        machine.scheduler.commit(plan, machine.runner.run(plan))
+    victim = machine.scheduler.running[0]
+    place = victim.pages[0] if part in ("keys", "values") else victim.slot
+    getattr(machine.state, part)[:, place] = torch.nan
+    outputs = machine.run({})
+    assert isinstance(error_of(outputs, 1), NumericError)
+    assert reply_of(outputs, 2) == reply_of(expected, 2)
+    outputs = machine.run(requests)
+    for generation in requests:
+        assert reply_of(outputs, generation) == reply_of(expected, generation)
+
+
 class Faulty:
     """A network that misbehaves for one slot's sequence, or at one call."""
 
