@@ -11,7 +11,7 @@ from model_loader.chat_template import ChatTemplate
 from model_loader.conversation import Conversation, InvalidConversation
 from model_loader.errors import InvalidTokenizer
 from model_loader.tokenizer import InvalidText, Tokenizer
-from tests.tiny_checkpoint import write_json
+from tests.tiny_checkpoint import TinyShape, write_json
 from tests.tiny_tokenizer import build_tokenizer, write_tokenizer
 
 CONTROL_TOKENS = tuple(
@@ -194,6 +194,23 @@ def test_templates_may_measure_cut_and_change_text(tmp_path: Path, tokenizer: To
 
 
 @pytest.mark.parametrize(
+    ("source", "content"),
+    [
+        ("{{ messages[0].content }}|end_of_text|>", "<"),
+        ("<|end_of_{{ messages[0].content }}", "text|>"),
+    ],
+)
+def test_text_cannot_complete_what_the_template_began(
+    tmp_path: Path, source: str, content: str
+) -> None:
+    template = with_template(tmp_path, source)
+
+    ids = template.render(Conversation(messages=[{"role": "user", "content": content}]))
+
+    assert ids == list(b"<|end_of_text|>")
+
+
+@pytest.mark.parametrize(
     "hostile",
     ["{{7*7}}", "{% for i in range(9**9) %}a{% endfor %}", "{{''.__class__}}", "{# gone #}"],
 )
@@ -228,3 +245,17 @@ def test_text_that_uses_every_private_character_is_refused(template: ChatTemplat
 
     with pytest.raises(InvalidConversation, match="private-use"):
         template.render(Conversation(messages=[{"role": "user", "content": everything}]))
+
+
+@pytest.mark.parametrize("token", ["x|>", "<|x", " <x>"])
+def test_a_control_token_whose_ends_are_ordinary_text_is_refused(
+    tmp_path: Path, token: str
+) -> None:
+    write_tokenizer(tmp_path)
+    write_json(tmp_path / "config.json", TinyShape(vocab_size=353).published_config())
+    backend = build_tokenizer()
+    backend.add_special_tokens([token])
+    backend.save(str(tmp_path / "tokenizer.json"))
+
+    with pytest.raises(InvalidTokenizer, match="begins or ends with"):
+        ChatTemplate.from_directory(tmp_path, Tokenizer.from_directory(tmp_path))
