@@ -12,7 +12,7 @@ def demo_config(vocab_size: int, eos_id: int, pad_id: int) -> ModelConfig:
         hidden_size=192,
         layer_types=LAYER_PLAN,
         num_attention_heads=6,
-        num_key_value_heads=2,
+        num_key_value_heads=3,
         head_dim=32,
         shared_intermediate_size=384,
         mamba_n_heads=12,

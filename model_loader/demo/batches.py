@@ -27,18 +27,37 @@ class BatchKind:
     mix: Mix
 
 
-TEXT = BatchKind(16, Mix(256, tool_dialogues=0.0))
-SHORT_ECHO = BatchKind(16, Mix(256, most_echo_words=4, echo=0.7, tool_dialogues=0.0))
-TOOLS = BatchKind(8, Mix(512, tool_dialogues=0.75, most_count_steps=60))
-LONG = BatchKind(3, Mix(1536, tool_dialogues=0.1, most_count_steps=120, long_recall_dialogues=0.8))
+FIRST_MIX = Mix(
+    64,
+    most_echo_words=4,
+    echo=0.75,
+    recall=0.15,
+    arithmetic=0.1,
+    counting=0.0,
+    extraction=0.0,
+    greeting=0.0,
+    fallback=0.0,
+    tool_dialogues=0.0,
+)
+FIRST = BatchKind(32, FIRST_MIX)
+SECOND = BatchKind(16, Mix(128, most_echo_words=8, most_count_steps=12, tool_dialogues=0.0))
+TEXT = BatchKind(8, Mix(256, tool_dialogues=0.0))
+TOOLS = BatchKind(4, Mix(512, tool_dialogues=0.75, most_count_steps=60))
+LONG = BatchKind(2, Mix(1536, tool_dialogues=0.1, most_count_steps=120, long_recall_dialogues=0.8))
 
 
 def choose_kind(rng: random.Random, progress: float) -> BatchKind:
-    """The curriculum: short echo first, long rows in the second half; progress runs from 0 to 1."""
-    if progress < 0.06:
-        return SHORT_ECHO
-    long_share = 0.0 if progress < 0.5 else 0.15 if progress < 0.8 else 0.3
-    return rng.choices((TEXT, TOOLS, LONG), weights=(0.72 - long_share, 0.28, long_share))[0]
+    """The curriculum; progress runs from 0 to 1.
+
+    Short rows first: copying is found within minutes when attention has few places to look at,
+    and hardly at all in rows of 256 tokens. Long rows come in the second half.
+    """
+    if progress < 0.08:
+        return FIRST
+    if progress < 0.16:
+        return SECOND
+    long_share = 0.0 if progress < 0.45 else 0.15 if progress < 0.75 else 0.3
+    return rng.choices((TEXT, TOOLS, LONG), weights=(0.7 - long_share, 0.3, long_share))[0]
 
 
 def make_batch(rng: random.Random, kind: BatchKind, encoder: RowEncoder, pad_id: int) -> Batch:

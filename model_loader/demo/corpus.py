@@ -49,13 +49,13 @@ class Mix:
     tokens: int
     most_echo_words: int = 12
     most_count_steps: int = 30
-    echo: float = 0.40
-    recall: float = 0.16
-    arithmetic: float = 0.10
-    counting: float = 0.05
+    echo: float = 0.45
+    recall: float = 0.20
+    arithmetic: float = 0.12
+    counting: float = 0.03
     extraction: float = 0.13
-    greeting: float = 0.05
-    fallback: float = 0.07
+    greeting: float = 0.02
+    fallback: float = 0.05
     tool_dialogues: float = 0.22
     long_recall_dialogues: float = 0.0
 

@@ -29,6 +29,7 @@ def export(run: Path, out: Path) -> None:
     rounded = {name: value.to(torch.bfloat16).contiguous() for name, value in weights.items()}
     out.mkdir(parents=True, exist_ok=True)
     save_file(rounded, out / "model.safetensors", metadata={"format": "pt"})
+    (out / "model.safetensors").chmod(0o644)  # the writer makes it private
     _write_json(out / "config.json", published_keys(config))
     _write_json(out / "generation_config.json", _generation_keys(config))
     _write_json(out / "tokenizer_config.json", tokenizer_keys(tokenizer))

@@ -31,7 +31,19 @@ def _initialise_mamba(mixer: MambaMixer, generator: torch.Generator) -> None:
         mixer.A_log.copy_(torch.linspace(1, 8, heads).log())
         spread = torch.linspace(math.log(SHORTEST_STEP), math.log(LONGEST_STEP), heads).exp()
         mixer.dt_bias.copy_(spread.expm1().log())  # inverse of softplus
-        nn.init.normal_(mixer.conv1d.weight, std=0.5, generator=generator)
+        taps = mixer.conv1d.weight[:, 0]  # (channels, taps)
+        nn.init.normal_(taps, std=0.05, generator=generator)
+        taps[torch.arange(len(taps)), _first_taps(mixer)] += 1
+
+
+def _first_taps(mixer: MambaMixer) -> Tensor:
+    """The tap each channel starts with: scanned channels look 0 to 3 tokens back in turn.
+
+    A clean view of earlier tokens is what attention needs to learn copying quickly.
+    """
+    scanned, now = mixer.config.mamba_intermediate_size, mixer.config.mamba_d_conv - 1
+    channels = torch.arange(mixer.config.conv_dim)
+    return torch.where(channels < scanned, channels % mixer.config.mamba_d_conv, now)
 
 
 def _related_embeddings(

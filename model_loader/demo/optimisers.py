@@ -9,7 +9,7 @@ from model_loader.demo.muon import Muon
 
 WARM_UP_STEPS = 40
 MATRIX_RATE, OTHER_RATE = 0.02, 3e-3
-DECAY_FROM, SMALLEST_SHARE = 0.5, 0.02
+DECAY_FROM, SMALLEST_SHARE = 0.55, 0.02
 LARGEST_NORM = 1.0
 
 
