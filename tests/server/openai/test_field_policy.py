@@ -1,5 +1,8 @@
 """Every field of the models and of OpenAI's client has one fate: honoured, harmless or refused."""
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from server.openai.generation_fields import GenerationFields
 from tests.fakes import FakeEngine
 from tests.server.openai.support import HELLO, ONCE
 
+DOCUMENTATION = Path(__file__).parents[3] / "docs" / "api.md"
 ROUTES = {"/v1/chat/completions": HELLO, "/v1/completions": ONCE}
 MODELS: dict[str, type[GenerationFields]] = {
     "/v1/chat/completions": ChatRequest,
@@ -158,3 +162,19 @@ def test_null_stands_for_the_default_of_every_optional_field(
     plain = _plain_request(client, engine, route)
     assert (with_nulls.prompt_ids, with_nulls.sampling) == (plain.prompt_ids, plain.sampling)
     assert with_nulls.num_choices == plain.num_choices == 1
+
+
+def test_every_field_is_in_the_documentation() -> None:
+    documented = set(re.findall(r"`(\w+)`", DOCUMENTATION.read_text(encoding="utf-8")))
+    fields = {name for model in MODELS.values() for name in model.model_fields}
+    assert fields | UNSUPPORTED_FIELDS.keys() <= documented
+
+
+def test_the_documented_values_that_ask_for_nothing_are_those_of_the_table() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", DOCUMENTATION.read_text(encoding="utf-8"), re.M)
+    documented = {
+        name: tuple(json.loads(value) for value in re.findall(r"`([^`]+)`", values))
+        for name, values in rows
+        if name in UNSUPPORTED_FIELDS
+    }
+    assert documented == UNSUPPORTED_FIELDS
