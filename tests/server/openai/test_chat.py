@@ -1,12 +1,10 @@
 """POST /v1/chat/completions: prompt, reply, stop strings, choices, log-probabilities, usage."""
 
-import math
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from engine.request import TokenLogprob
 from tests.fakes import FakeEngine, Script
 from tests.server.openai.replies import CHAT, chat, chat_stream, joined
 from tests.server.openai.support import ALIAS, END_OF_TEXT, HELLO, MODEL, Bench, says
@@ -179,58 +177,6 @@ def test_choices_are_numbered_and_end_each_for_itself(
     assert sorted(finished) == [0, 1, 2]
 
 
-def test_logprobs_name_the_tokens_of_the_text(client: TestClient, engine: FakeEngine) -> None:
-    others = (TokenLogprob(ord("H"), -0.5), TokenLogprob(0xE6, -math.inf))
-    engine.script = says("é.", logprob=-0.25, top_logprobs=others)
-    logprobs = chat(client, logprobs=True, top_logprobs=2).choices[0].logprobs
-    assert logprobs is not None
-    assert logprobs.content is not None
-    assert [entry.bytes for entry in logprobs.content] == [[0xC3], [0xA9], [0x2E]]
-    assert [entry.token for entry in logprobs.content] == ["\N{REPLACEMENT CHARACTER}"] * 2 + ["."]
-    assert {entry.logprob for entry in logprobs.content} == {-0.25}
-    top = logprobs.content[0].top_logprobs
-    assert [(entry.token, entry.logprob) for entry in top] == [
-        ("H", -0.5),
-        ("\N{REPLACEMENT CHARACTER}", -9999.0),
-    ]
-
-
-@pytest.mark.parametrize("logprob", [-math.inf, math.inf, math.nan, -1e30])
-def test_logprobs_are_finite_whatever_the_engine_says(
-    client: TestClient, engine: FakeEngine, logprob: float
-) -> None:
-    engine.script = says("x", logprob=logprob, top_logprobs=(TokenLogprob(1, logprob),))
-    logprobs = chat(client, logprobs=True, top_logprobs=1).choices[0].logprobs
-    assert logprobs is not None
-    assert logprobs.content is not None
-    entry = logprobs.content[0]
-    assert entry.logprob == entry.top_logprobs[0].logprob == -9999.0
-
-
-def test_streamed_logprobs_are_those_of_the_text_beside_them(
-    client: TestClient, engine: FakeEngine
-) -> None:
-    engine.script = says("añb STOP", logprob=-1.0)
-    whole = chat(client, logprobs=True, stop="STOP").choices[0]
-    streamed = []
-    for chunk in chat_stream(client, logprobs=True, stop="STOP"):
-        for choice in chunk.choices:
-            if choice.logprobs is not None:
-                entries = choice.logprobs.content or []
-                streamed += entries
-                text = b"".join(bytes(entry.bytes or []) for entry in entries).decode()
-                assert text == choice.delta.content
-    assert whole.logprobs is not None
-    assert streamed == whole.logprobs.content
-    assert whole.message.content == "añb "
-
-
-def test_without_logprobs_the_key_is_null(client: TestClient, engine: FakeEngine) -> None:
-    engine.script = says("x", logprob=-1.0)
-    assert client.post(CHAT, json=HELLO).json()["choices"][0]["logprobs"] is None
-    assert engine.requests[-1].sampling.logprobs is None
-
-
 @pytest.mark.parametrize(
     "token_ids",
     [
@@ -266,37 +212,3 @@ def test_special_tokens_in_a_reply_are_not_text(client: TestClient, engine: Fake
     assert reply.choices[0].message.content == "ab"
     assert reply.usage is not None
     assert reply.usage.completion_tokens == 5
-
-
-def test_a_prompt_that_fills_the_context_is_refused_with_both_numbers(client: TestClient) -> None:
-    overhead = client.post("/tokenize", json=HELLO).json()["count"] - len("Hello")
-    for extra in (0, 1, 4096 * 9):
-        messages = [{"role": "user", "content": "x" * (4096 - overhead + extra)}]
-        response = client.post(CHAT, json={**HELLO, "messages": messages})
-        assert response.status_code == 400
-        error = response.json()["error"]
-        assert (error["code"], error["param"]) == ("context_length_exceeded", "messages")
-        assert "4096 tokens" in error["message"]
-        assert f"{4096 + extra} tokens" in error["message"]
-    messages = [{"role": "user", "content": "x" * (4095 - overhead)}]
-    assert chat(client, messages=messages).choices[0].finish_reason == "length"
-
-
-def test_more_tokens_than_the_context_has_left_are_refused(client: TestClient) -> None:
-    response = client.post(CHAT, json={**HELLO, "max_tokens": 4096})
-    error = response.json()["error"]
-    assert (response.status_code, error["code"]) == (400, "context_length_exceeded")
-    assert "4096 in the completion" in error["message"]
-
-
-def test_text_that_cannot_fit_is_refused_before_it_is_encoded(
-    client: TestClient, bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def encode(_: str) -> list[int]:
-        raise AssertionError("this text should not have been encoded")
-
-    monkeypatch.setattr(bench.tokenizer, "encode", encode)
-    messages = [{"role": "user", "content": "x" * 1_000_000}]
-    response = client.post(CHAT, json={**HELLO, "messages": messages})
-    assert response.json()["error"]["code"] == "context_length_exceeded"
-    assert "1000000 characters" in response.json()["error"]["message"]
