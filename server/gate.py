@@ -12,6 +12,7 @@ from server.security import HostCheck
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADER_COUNT = 100
 MAX_URI_BYTES = 8 * 1024
+OPEN_WHILE_DRAINING = ("/health", "/metrics")
 _CLOSE = {"connection": "close"}
 
 
@@ -44,7 +45,7 @@ class Gate:
         check_sizes(scope)
         check_framing(headers)
         self._hosts.check(headers.get("host", ""))
-        if self._lifecycle.is_draining and not scope["path"].startswith("/health"):
+        if self._lifecycle.is_draining and not scope["path"].startswith(OPEN_WHILE_DRAINING):
             raise ShuttingDown
 
 

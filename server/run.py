@@ -1,9 +1,10 @@
 """Serving: the socket, uvicorn with our limits, and an orderly end. Knows no routes, no model."""
 
 import asyncio
-import contextlib
+import resource
 import signal
 import socket
+from collections.abc import Awaitable
 from types import FrameType
 
 import structlog
@@ -24,6 +25,7 @@ STOP_SECONDS = 10.0
 FORCED_STOP_SECONDS = 1.0
 TICKS_PER_SWEEP = 5
 BACKLOG = 2048
+OPEN_FILES = 4096
 SEND_BUFFER_BYTES = 64 * 1024
 """Of each connection in the kernel: a client that stopped reading is noticed after this much."""
 
@@ -57,12 +59,21 @@ def bind_socket(settings: Settings) -> socket.socket:
 
 def serve(app: FastAPI, settings: Settings, listener: socket.socket) -> int:
     """Serve until a signal or the model's failure. Returns the exit code of the process."""
+    _raise_open_file_limit()
     limits = ConnectionLimits(send=settings.send_timeout)
     server = DrainingServer(app, settings, limits)
     host, port = listener.getsockname()[:2]
     _log.info("listening", host=host, port=port)
     server.run(sockets=[listener])
     return server.exit_code
+
+
+def _raise_open_file_limit() -> None:
+    """Room for all connections: the usual soft limit is 1,024, and the rest needs some, too."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class DrainingServer(uvicorn.Server):
@@ -150,11 +161,10 @@ class DrainingServer(uvicorn.Server):
             connection.shutdown()
         if not await self._is_quiet_within(self._seconds_left()):
             _log.warning("the drain deadline has passed", requests=len(self.server_state.tasks))
-            await self._stop_engine()
+            await self._in_time(self._engine.stop())  # streams send its error as their last event
             await self._is_quiet_within(0.0 if self.force_exit else FAREWELL_SECONDS)
             self._cut_connections()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.lifespan.shutdown(), self._stop_seconds)
+        await self._in_time(self.lifespan.shutdown())
         _log.info("stopped")
 
     def _seconds_left(self) -> float:
@@ -174,10 +184,11 @@ class DrainingServer(uvicorn.Server):
             await asyncio.sleep(0.05)
         return True
 
-    async def _stop_engine(self) -> None:
-        """End every running generation with an error, which streams send as their last event."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._engine.stop(), self._stop_seconds)
+    async def _in_time(self, stopping: Awaitable[None]) -> None:
+        try:
+            await asyncio.wait_for(stopping, self._stop_seconds)
+        except TimeoutError:
+            _log.warning("the engine did not stop in time", seconds=self._stop_seconds)
 
     def _cut_connections(self) -> None:
         for connection in list(self.server_state.connections):

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.errors import InvalidJson
@@ -22,6 +22,7 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(st.characters(codec="utf-8")), JSON), st.booleans())
 def test_every_ordinary_object_is_read_as_it_was_written(
     value: dict[str, Any], ensure_ascii: bool
