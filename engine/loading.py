@@ -42,7 +42,7 @@ def load(options: EngineOptions, progress: Callable[[float], None]) -> Loaded:
         num_parameters=model.num_parameters,
         weight_bytes=model.weight_bytes,
         state_bytes=_state_bytes(model.config, options, dtype),
-        context_length=min(options.context_length, options.num_pages * options.page_length),
+        context_length=options.longest_sequence,
         vocab_size=model.config.vocab_size,
         num_slots=options.num_slots,
     )

@@ -28,3 +28,8 @@ class EngineOptions:
     step_timeout_seconds: float = 300.0
     max_preemptions: int = 8
     output_queue_events: int = 1024
+
+    @property
+    def longest_sequence(self) -> int:
+        """Prompt and reply of one sequence: the context, or what all pages together can hold."""
+        return min(self.context_length, self.num_pages * self.page_length)

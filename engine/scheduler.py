@@ -51,7 +51,6 @@ class Scheduler:
     def __init__(self, options: EngineOptions, eos_token_ids: frozenset[int]) -> None:
         self._options = options
         self._eos_token_ids = eos_token_ids
-        self.context_length = min(options.context_length, options.num_pages * options.page_length)
         self.memory = SequenceMemory(options.num_slots, options.num_pages, options.page_length)
         self.waiting = WaitingRoom()
         self.running: list[Sequence] = []
@@ -228,7 +227,7 @@ class Scheduler:
 
     def _append(self, sequence: Sequence, new: NewToken) -> None:
         sequence.append(new.token_id)
-        reason = finish_reason(sequence, self._eos_token_ids, self.context_length)
+        reason = finish_reason(sequence, self._eos_token_ids, self._options.longest_sequence)
         event = TokenEvent(
             choice=sequence.choice,
             token_id=new.token_id,

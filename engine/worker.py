@@ -111,7 +111,7 @@ def prove(loaded: Loaded, options: EngineOptions) -> None:
         EngineError: the model cannot compute, or computes something that is not finite.
     """
     scheduler = Scheduler(options, loaded.eos_token_ids)
-    length = max(1, min(options.step_rows, scheduler.context_length - 2))
+    length = max(1, min(options.step_rows, options.longest_sequence - 2))
     prompt = tuple(position % loaded.info.vocab_size for position in range(length))
     sampling = SamplingParams(max_tokens=2, temperature=0.0, ignore_eos=True, seed=0)
     request = GenerationRequest(request_id="self-test", prompt_ids=prompt, sampling=sampling)

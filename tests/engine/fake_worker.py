@@ -55,7 +55,7 @@ def load(options: EngineOptions, progress: Callable[[float], None]) -> Loaded:
         num_parameters=0,
         weight_bytes=0,
         state_bytes=0,
-        context_length=options.context_length,
+        context_length=options.longest_sequence,
         vocab_size=VOCAB_SIZE,
         num_slots=options.num_slots,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from engine.allocator import AllocationError
 from engine.channel import Channel, ChannelClosed
 from engine.framing import FrameReader, ProtocolError
 from engine.interface import EngineStats
@@ -25,13 +26,15 @@ from engine.protocol import (
     encode,
 )
 from engine.scheduler import Scheduler
+from kernels.errors import GraniteError
 from tests.engine.fakes import EOS, FakeRunner, make_request, small_options, solo_tokens
 
 
 class Peer:
     """The API's end of the socket pair, with the loop running on a thread of its own."""
 
-    def __init__(self, connection: socket.socket, loop: EngineLoop) -> None:
+    def __init__(self, connection: socket.socket, scheduler: Scheduler, loop: EngineLoop) -> None:
+        self.scheduler = scheduler
         self._connection = connection
         self._frames = FrameReader()
         self.steps: list[StepDone] = []
@@ -42,7 +45,7 @@ class Peer:
     def _run(self, loop: EngineLoop) -> None:
         try:
             loop.run()
-        except (ChannelClosed, ProtocolError) as error:
+        except GraniteError as error:
             self.ended_with = error
 
     def send(self, *commands: Command) -> None:
@@ -74,7 +77,7 @@ def peer() -> Iterator[Peer]:
     ours, theirs = socket.socketpair()
     options = small_options()
     scheduler = Scheduler(options, frozenset({EOS}))
-    peer = Peer(ours, EngineLoop(Channel(theirs), scheduler, FakeRunner(options)))
+    peer = Peer(ours, scheduler, EngineLoop(Channel(theirs), scheduler, FakeRunner(options)))
     yield peer
     peer.close()
     theirs.close()
@@ -117,3 +120,10 @@ def test_a_second_start_ends_the_loop(peer: Peer) -> None:
     peer.send(Start(PROTOCOL_VERSION, small_options()))
     peer.thread.join(timeout=10)
     assert isinstance(peer.ended_with, ProtocolError)
+
+
+def test_a_lost_page_is_found_when_the_engine_becomes_idle(peer: Peer) -> None:
+    peer.scheduler.memory.pages.allocate(1)
+    peer.send(Submit(1, make_request()))
+    peer.thread.join(timeout=10)
+    assert isinstance(peer.ended_with, AllocationError)
