@@ -7,6 +7,7 @@ from kernels.errors import GraniteError
 MAX_TOP_LOGPROBS = 20
 MAX_LOGIT_BIAS_ENTRIES = 1024
 MAX_STOP_TOKEN_IDS = 128
+_MAX_TOKEN_ID = 2**31 - 1
 GREEDY_TEMPERATURE = 1e-5
 """Temperatures below this draw the most likely token: divided by them, logits would overflow."""
 
@@ -65,26 +66,17 @@ class SamplingParams:
     def is_greedy(self) -> bool:
         return self.temperature < GREEDY_TEMPERATURE
 
-    def require_vocabulary(self, vocab_size: int) -> None:
-        """Refuse token ids that a model of `vocab_size` tokens does not have.
-
-        Raises:
-            InvalidSamplingParams: an id of logit_bias or stop_token_ids is not in the vocabulary.
-        """
-        for token_id, _ in self.logit_bias:
-            _require_range("logit_bias", token_id, 0, vocab_size - 1, "a logit_bias token id")
-        for token_id in self.stop_token_ids:
-            _require_range("stop_token_ids", token_id, 0, vocab_size - 1, "a stop token id")
-
     def _require_valid_ids(self) -> None:
         num_biased, num_stops = len(self.logit_bias), len(self.stop_token_ids)
         _require_range("logit_bias", num_biased, 0, MAX_LOGIT_BIAS_ENTRIES, "entries of logit_bias")
         _require_range("stop_token_ids", num_stops, 0, MAX_STOP_TOKEN_IDS, "stop_token_ids given")
-        for _, bias in self.logit_bias:
+        for token_id, bias in self.logit_bias:
+            _require_range("logit_bias", token_id, 0, _MAX_TOKEN_ID, "a logit_bias token id")
             _require_range("logit_bias", bias, -100.0, 100.0, "a logit_bias value")
+        for token_id in self.stop_token_ids:
+            _require_range("stop_token_ids", token_id, 0, _MAX_TOKEN_ID, "a stop token id")
         if len({token_id for token_id, _ in self.logit_bias}) < num_biased:
             raise InvalidSamplingParams("logit_bias", "logit_bias names a token id twice")
-        self.require_vocabulary(2**31)
 
 
 def _require_range(

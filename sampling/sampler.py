@@ -58,7 +58,7 @@ class Sampler:
         """Draw one token per row; a row that cannot be drawn from fails alone.
 
         `logits` is (rows, vocab), any float dtype, on any device: moved once, not written to. All
-        token ids in `rows` are below vocab (`SamplingParams.require_vocabulary`).
+        token ids in `rows` are below vocab: the engine admits no others.
 
         Raises:
             ValueError: `rows` and `logits` differ in number.
