@@ -90,7 +90,10 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the model runs")
     quantize: Literal["none"] = Field("none", description="weight quantisation at load")
     threads: int | None = Field(
-        None, ge=1, le=1024, description="CPU threads of the model worker; default: all cores"
+        None,
+        ge=1,
+        le=1024,
+        description="CPU threads of the model worker; default: all cores, fewer for tiny models",
     )
     context_length: int | None = Field(
         None, ge=16, description="longest prompt plus reply in tokens"

@@ -17,6 +17,8 @@ BLOCK_LENGTH = 16
 PAGE_LENGTH = 64
 SMALL_MODEL_BYTES = 512 * 2**20
 """fp32 weights up to this size are served in fp32: exact, and fast enough anywhere."""
+BYTES_PER_THREAD = 32 * 2**20
+"""Weights that keep one CPU thread busy; with less, threads mostly wait for each other."""
 STATE_SHARE = 0.5
 """Of the memory left beside the weights; the rest is for activations and everybody else."""
 SLOT_SHARE = 0.5
@@ -69,7 +71,7 @@ def plan_startup(
         checkpoint=str(checkpoint),
         dtype=dtype,
         device=device,
-        threads=settings.threads or machine.cores,
+        threads=settings.threads or _threads(machine, weights),
         block_length=BLOCK_LENGTH,
         page_length=PAGE_LENGTH,
         num_slots=num_slots,
@@ -117,6 +119,10 @@ def _dtype(
         return "fp32"
     is_bf16_fast = device == "cuda" or machine.has_fast_bf16
     return "bf16" if is_bf16_fast or exact_bytes > free * STATE_SHARE else "fp32"
+
+
+def _threads(machine: Machine, weights: int) -> int:
+    return min(machine.cores, max(1, weights // BYTES_PER_THREAD))
 
 
 def _state_budget(settings: Settings, weights: int, free: int) -> int:

@@ -26,6 +26,11 @@ class DemoServer:
     announcement: str
 
 
+def pytest_configure() -> None:
+    """Tiny tensors gain nothing from threads, and threads that wait for each other cost a lot."""
+    torch.set_num_threads(1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that needs a CUDA device is skipped where there is none."""
     if torch.cuda.is_available():

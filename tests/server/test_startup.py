@@ -90,6 +90,12 @@ def test_a_gpu_can_be_left_unused() -> None:
     assert (options.device, options.threads) == ("cpu", 16)
 
 
+def test_a_large_model_gets_every_core_and_a_tiny_one_a_single_thread() -> None:
+    assert plan(SERVER).options.threads == 64
+    assert plan(SERVER, TINY).options.threads == 1
+    assert plan(SERVER, TINY, threads=5).options.threads == 5
+
+
 def test_asking_for_a_gpu_that_is_not_there_names_the_flag() -> None:
     with pytest.raises(InvalidSettings, match="--device"):
         plan(SERVER, device="cuda")
