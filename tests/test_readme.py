@@ -1,5 +1,6 @@
 """The README promises commands, flags and folders: each must be there."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -22,8 +23,10 @@ def dry_run(*arguments: str) -> str:
     make = shutil.which("make")
     assert make, "make is needed"
     command = [make, "--dry-run", "--no-print-directory", *arguments, "VENV=no-such-venv"]
+    of_an_outer_make = {"MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MODEL", "PORT", "ARGS"}
+    environment = {name: text for name, text in os.environ.items() if name not in of_an_outer_make}
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=60
     ).stdout
 
 
