@@ -21,7 +21,7 @@ TORCH := "torch==$(TORCH_VERSION)"
 endif
 
 # A stamp carries the hash of what it was installed from, so that a second run does nothing.
-SOURCES := pyproject.toml constraints.txt Makefile
+SOURCES := pyproject.toml constraints.txt Makefile hatch_build.py $(wildcard kernels/native/*)
 HASH := $(shell cat $(SOURCES) | cksum | cut -d' ' -f1)
 INSTALLED := $(VENV)/.installed-$(HASH)
 INSTALLED_DEV := $(VENV)/.installed-dev-$(HASH)

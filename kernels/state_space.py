@@ -1,11 +1,11 @@
 """The Mamba-2 state space in block-aligned form (Dao and Gu 2024): the slow twin in plain torch.
 
-Per head, S_t = exp(dt_t A) S_{t-1} + dt_t x_t B_t^T and y_t = S_t C_t. The state is kept only at
+Per head, S_t = exp(dt_t A) S_{t-1} + dt_t B_t x_t^T and y_t = C_t^T S_t. The state is kept only at
 block boundaries (absolute positions that are multiples of Q); a ring holds the inputs of the open
 block. Row p of block b therefore is
 
-    y_p = exp(c_p) S_b C_p + sum_{s <= p} exp(c_p - c_s) dt_s (B_s . C_p) x_s,   c_p = sum_{r <= p}
-    dt_r A
+    y_p = exp(c_p) C_p^T S_b + sum_{s <= p} exp(c_p - c_s) dt_s (B_s . C_p) x_s
+    c_p = sum_{r <= p} dt_r A
 
 over the rows s, r of its own block. Every block is computed with the same shapes, full or not, so
 a row's value is bitwise the same however rows were grouped into steps.
@@ -37,7 +37,7 @@ class StateInputs:
 class BlockState:
     """What one layer keeps of one sequence. Views into the pool: written in place."""
 
-    boundary: Tensor  # (H, P, N) fp32
+    boundary: Tensor  # (H, N, P) fp32
     ring_x: Tensor  # (Q, H, P)
     ring_b: Tensor  # (Q, G, N)
     ring_dt: Tensor  # (Q, H) fp32
@@ -88,12 +88,11 @@ def _advance_block(inputs: StateInputs, state: BlockState, a: Tensor, offset: in
 
 
 def _read_boundary(boundary: Tensor, c: Tensor) -> Tensor:
-    """S_b C_p of every row p: (Q, H, P)."""
-    heads, channels, _ = boundary.shape
-    groups = c.shape[1]
-    grouped = boundary.view(groups, heads // groups * channels, -1)
-    read = torch.matmul(grouped, c.permute(1, 2, 0))  # (G, H / G * P, Q)
-    return read.view(heads, channels, -1).permute(2, 0, 1)
+    """C_p^T S_b of every row p: (Q, H, P)."""
+    heads, groups = boundary.shape[0], c.shape[1]
+    by_group = boundary.view(groups, heads // groups, *boundary.shape[1:])
+    read = torch.matmul(c.transpose(0, 1)[:, None], by_group)  # (G, H / G, Q, P)
+    return read.flatten(0, 1).transpose(0, 1)
 
 
 def _read_block(x: Tensor, b: Tensor, c: Tensor, dt: Tensor, decay: Tensor) -> Tensor:
@@ -109,10 +108,10 @@ def _read_block(x: Tensor, b: Tensor, c: Tensor, dt: Tensor, decay: Tensor) -> T
 
 
 def _fold_block(boundary: Tensor, x: Tensor, b: Tensor, dt: Tensor, decay: Tensor) -> None:
-    """S_{b+1} = exp(c_last) S_b + sum_s exp(c_last - c_s) dt_s x_s B_s^T, in place."""
+    """S_{b+1} = exp(c_last) S_b + sum_s exp(c_last - c_s) dt_s B_s x_s^T, in place."""
     groups = b.shape[1]
     weight = dt * torch.exp(decay[-1] - decay)  # (Q, H)
-    weighted = (x * weight[:, :, None]).permute(1, 2, 0)  # (H, P, Q)
-    grouped = weighted.reshape(groups, -1, weighted.shape[-1])
-    update = torch.matmul(grouped, b.transpose(0, 1))  # (G, H / G * P, N)
-    boundary.mul_(torch.exp(decay[-1])[:, None, None]).add_(update.view_as(boundary))
+    weighted = (x * weight[:, :, None]).transpose(0, 1)  # (H, Q, P)
+    by_group = weighted.reshape(groups, -1, *weighted.shape[1:])
+    update = torch.matmul(b.permute(1, 2, 0)[:, None], by_group)  # (G, H / G, N, P)
+    boundary.mul_(torch.exp(decay[-1])[:, None, None]).add_(update.flatten(0, 1))

@@ -50,11 +50,11 @@ def test_softplus_is_exact_at_both_ends() -> None:
 def test_convolution_sees_each_rows_own_predecessors() -> None:
     kernel, channels = 4, 5
     history = torch.randn(11, channels)
-    weight, bias = torch.randn(channels, kernel), torch.randn(channels)
-    taps = torch.tensor([[row + tap for tap in range(kernel)] for row in range(8)])
-    padded = history.T[None]
-    expected = F.silu(F.conv1d(padded, weight[:, None], bias, groups=channels))[0].T
-    torch.testing.assert_close(causal_conv_silu(history, taps, weight, bias), expected)
+    weight, bias = torch.randn(kernel, channels), torch.randn(channels)
+    window = history[:3].clone()
+    expected = F.silu(F.conv1d(history.T[None], weight.T[:, None], bias, groups=channels))[0].T
+    torch.testing.assert_close(causal_conv_silu(history[3:], window, weight, bias), expected)
+    assert torch.equal(window, history[-3:])
 
 
 ROW_FUNCTIONS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {

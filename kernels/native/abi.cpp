@@ -1,0 +1,120 @@
+// The plain C interface that Python calls. Pointers are checked by the caller; nothing here allocates
+// for it or raises.
+#include <algorithm>
+
+#include "attention.hpp"
+#include "linear.hpp"
+#include "packing.hpp"
+#include "rowwise.hpp"
+#include "state_space.hpp"
+
+namespace {
+
+// Which instruction set serves a context: 0 the best, 1 plain C++.
+struct Context {
+  Context(int threads, bool generic)
+      : pool(threads),
+        linear(generic ? granite::generic_linear_kernels() : granite::best_linear_kernels()),
+        state(generic ? granite::generic_state_kernels() : granite::best_state_kernels()),
+        attention(generic ? granite::generic_attention_kernels()
+                          : granite::best_attention_kernels()),
+        rows(generic ? granite::generic_row_kernels() : granite::best_row_kernels()) {}
+
+  granite::ThreadPool pool;
+  const granite::LinearKernels& linear;
+  const granite::StateKernels& state;
+  const granite::AttentionKernels& attention;
+  const granite::RowKernels& rows;
+};
+
+Context& at(void* context) { return *static_cast<Context*>(context); }
+
+// Rows a task takes of a row-wise operation: enough to outweigh handing it over.
+constexpr int64_t kRowsPerTask = 4;
+
+template <typename Body>
+void for_rows(void* context, int64_t rows, Body body) {
+  at(context).pool.run((rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t task) {
+    for (int64_t r = task * kRowsPerTask; r < std::min(rows, (task + 1) * kRowsPerTask); ++r) body(r);
+  });
+}
+
+}  // namespace
+
+#pragma GCC visibility push(default)
+extern "C" {
+
+void* granite_create(int32_t threads, int32_t generic) { return new Context(threads, generic != 0); }
+
+void granite_destroy(void* context) { delete static_cast<Context*>(context); }
+
+const char* granite_instruction_set(void* context) { return at(context).linear.name; }
+
+int64_t granite_panel_bytes(int32_t format, int64_t inputs) {
+  return granite::panel_bytes(static_cast<granite::Format>(format), inputs);
+}
+
+void granite_pack(void* context, int32_t format, const void* weight, int32_t is_bfloat16,
+                  int64_t outputs, int64_t inputs, uint8_t* packed) {
+  granite::pack(at(context).pool, granite::best_packing_kernels(),
+                static_cast<granite::Format>(format), weight, is_bfloat16 != 0, outputs, inputs,
+                packed);
+}
+
+void granite_linear(void* context, int32_t format, const float* x, int64_t rows, int64_t inputs,
+                    const uint8_t* packed, int64_t outputs, float* y) {
+  granite::linear(at(context).pool, at(context).linear, static_cast<granite::Format>(format), x,
+                  rows, inputs, packed, outputs, y);
+}
+
+void granite_advance_state(void* context, const granite::StateShape* shape, int64_t num_sequences,
+                           const granite::SequenceRows* sequences, int64_t input_stride,
+                           const float* a, const float* d) {
+  granite::advance_state(at(context).pool, at(context).state, *shape, num_sequences, sequences,
+                         input_stride, a, d);
+}
+
+void granite_attend(void* context, const granite::AttentionShape* shape, int64_t num_sequences,
+                    const granite::AttentionRows* sequences, const float* keys,
+                    const float* values, float scale) {
+  granite::attend(at(context).pool, at(context).attention, *shape, num_sequences, sequences, keys,
+                  values, scale);
+}
+
+void granite_convolve(void* context, int64_t num_sequences, granite::ConvolvedRows* sequences,
+                      int64_t input_stride, const float* weight, const float* bias, int64_t taps,
+                      int64_t channels) {
+  granite::convolve(at(context).pool, at(context).rows, num_sequences, sequences, input_stride,
+                    weight, bias, taps, channels);
+}
+
+void granite_rms_norm(void* context, const float* x, int64_t rows, int64_t width,
+                      const float* weight, float eps, float* y) {
+  for_rows(context, rows, [&](int64_t r) {
+    at(context).rows.rms_norm(x + r * width, weight, eps, width, y + r * width);
+  });
+}
+
+void granite_gated_rms_norm(void* context, const float* x, const float* gate, int64_t gate_stride,
+                            int64_t rows, int64_t width, int64_t groups, const float* weight,
+                            float eps, float* y) {
+  for_rows(context, rows, [&](int64_t r) {
+    at(context).rows.gated_rms_norm(x + r * width, gate + r * gate_stride, weight, eps, groups,
+                                    width, y + r * width);
+  });
+}
+
+void granite_silu_and_multiply(void* context, const float* x, int64_t rows, int64_t width,
+                               float* y) {
+  for_rows(context, rows, [&](int64_t r) {
+    at(context).rows.silu_and_multiply(x + r * 2 * width, width, y + r * width);
+  });
+}
+
+void granite_time_step(void* context, const float* x, int64_t x_stride, int64_t rows, int64_t width,
+                       const float* bias, float low, float high, float* y) {
+  for_rows(context, rows, [&](int64_t r) {
+    at(context).rows.time_step(x + r * x_stride, bias, low, high, width, y + r * width);
+  });
+}
+}
