@@ -1,4 +1,4 @@
-"""Where a step's time goes, measured from outside: the kernels' names are wrapped while it runs.
+"""Where a step's time goes, measured from outside: the kernels' operations are wrapped meanwhile.
 
 The product holds no timing code; a name that no longer exists fails loudly here.
 """
@@ -8,28 +8,28 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from importlib import import_module
 from typing import ParamSpec, TypeVar
 from unittest.mock import patch
 
 from torch.autograd.profiler_util import EventList
 from torch.profiler import ProfilerActivity, profile
 
+from kernels.interface import Kernels
+
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-KERNELS = (
-    ("model_loader.projection", "linear", "linear layers"),
-    ("model_loader.network", "linear", "lm_head"),
-    ("model_loader.mamba", "causal_conv_silu", "state space"),
-    ("model_loader.mamba", "advance_state", "state space"),
-    ("model_loader.attention", "paged_attention", "attention"),
-    ("model_loader.network", "rms_norm", "norms and activations"),
-    ("model_loader.network", "silu_and_multiply", "norms and activations"),
-    ("model_loader.mamba", "gated_rms_norm", "norms and activations"),
-    ("model_loader.mamba", "softplus", "norms and activations"),
-)
-"""(module that calls, name it calls by, category)."""
+KERNELS = {
+    "linear": "linear layers",
+    "convolve_silu": "state space",
+    "advance_state": "state space",
+    "time_step": "state space",
+    "attend": "attention",
+    "rms_norm": "norms and activations",
+    "gated_rms_norm": "norms and activations",
+    "silu_and_multiply": "norms and activations",
+}
+"""Category of each operation of `kernels.interface.Kernels`; the head is a linear layer."""
 
 BATCH_LAYOUT = "batch layout"
 SAMPLING = "sampling"
@@ -57,12 +57,12 @@ class OperationClock:
             self._inner_seconds = outer + elapsed
 
     @contextmanager
-    def wrapping_kernels(self) -> Iterator[None]:
+    def wrapping(self, kernels: Kernels) -> Iterator[None]:
+        """Time every operation of `kernels` while the block runs."""
         with ExitStack() as stack:
-            for module_name, name, category in KERNELS:
-                module = import_module(module_name)
-                timed = self._timed(category, getattr(module, name))
-                stack.enter_context(patch.object(module, name, timed))
+            for name, category in KERNELS.items():
+                timed = self._timed(category, getattr(kernels, name))
+                stack.enter_context(patch.object(kernels, name, timed))
             yield
 
     def shares(self) -> dict[str, float]:

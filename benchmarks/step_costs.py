@@ -1,14 +1,12 @@
 """The least that a step must move and compute, by arithmetic on the configuration."""
 
-import torch
-
 from benchmarks.step_driver import BLOCK_LENGTH, PAGE_LENGTH
 from model_loader.config import ModelConfig
-from model_loader.state import page_bytes, state_bytes_per_slot
+from model_loader.footprint import FP32_BYTES, DtypeName, page_bytes, slot_bytes
 
 
 def decode_bytes(
-    config: ModelConfig, weight_bytes: int, num_sequences: int, context: int, dtype: torch.dtype
+    config: ModelConfig, weight_bytes: int, num_sequences: int, context: int, dtype: DtypeName
 ) -> float:
     """Bytes of one decode step of `num_sequences` sequences that hold `context` tokens each.
 
@@ -16,10 +14,10 @@ def decode_bytes(
     once; the boundary states are read and written once more every BLOCK_LENGTH steps, which counts
     here as a share of each step. Activations stay in caches and count nothing.
     """
-    boundary = config.mamba_intermediate_size * config.mamba_d_state * torch.float32.itemsize
+    boundary = config.mamba_intermediate_size * config.mamba_d_state * FP32_BYTES
     fold = 2 * config.num_mamba_layers * boundary / BLOCK_LENGTH
     keys_and_values = page_bytes(config, PAGE_LENGTH, dtype) / PAGE_LENGTH * context
-    state = state_bytes_per_slot(config, BLOCK_LENGTH, dtype)
+    state = slot_bytes(config, BLOCK_LENGTH, dtype)
     return weight_bytes + num_sequences * (state + fold + keys_and_values)
 
 

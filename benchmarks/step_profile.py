@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,11 +25,30 @@ from benchmarks.operation_clock import OperationClock, share_outside_operators
 from benchmarks.step_costs import decode_bytes, prefill_operations
 from benchmarks.step_driver import BLOCK_LENGTH, StepDriver
 from benchmarks.true_shape import Precision
+from kernels.interface import Kernels
+from kernels.native_library import NativeKernels
+from kernels.torch_kernels import TorchKernels
+from model_loader.footprint import DtypeName, Quantization
 from model_loader.load import LoadedModel, load_model
 
 WARM_UP_STEPS = 2
 PREFILL_RUNS = 3
 PROFILED_STEPS = 2
+
+
+class WeightBits(Enum):
+    NONE = "none"
+    INT8 = "int8"
+    INT4 = "int4"
+
+    @property
+    def quantization(self) -> Quantization:
+        choices: dict[WeightBits, Quantization] = {
+            WeightBits.NONE: "none",
+            WeightBits.INT8: "int8",
+            WeightBits.INT4: "int4",
+        }
+        return choices[self]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +69,16 @@ class StepProfile:
 
 
 def profile_decode(
-    model: LoadedModel, batch: int, context: int, dtype: torch.dtype, num_steps: int = BLOCK_LENGTH
+    model: LoadedModel, batch: int, context: int, num_steps: int = BLOCK_LENGTH
 ) -> StepProfile:
     """Mean over `num_steps` steps; a whole number of blocks has its fair number of folds."""
     max_tokens = context + WARM_UP_STEPS + num_steps + PROFILED_STEPS
     driver = StepDriver(
-        model.network, model.config, num_slots=batch, max_tokens=max_tokens, dtype=dtype
+        model.network,
+        model.config,
+        num_slots=batch,
+        max_tokens=max_tokens,
+        dtype=model.activation_dtype,
     )
     unmeasured = OperationClock()
     for slot in range(batch):
@@ -62,7 +86,7 @@ def profile_decode(
     for _ in range(WARM_UP_STEPS):
         driver.decode(batch, unmeasured)
     clock = OperationClock()
-    with clock.wrapping_kernels():
+    with clock.wrapping(model.network.kernels):
         for _ in range(num_steps):
             driver.decode(batch, clock)
     seconds = sum(clock.seconds.values()) / num_steps
@@ -72,7 +96,8 @@ def profile_decode(
             driver.forward_only(batch)
 
     middle = context + WARM_UP_STEPS + num_steps // 2
-    moved = decode_bytes(model.config, model.weight_bytes, batch, middle, dtype)
+    state: DtypeName = "fp32" if model.activation_dtype == torch.float32 else "bf16"
+    moved = decode_bytes(model.config, model.weight_bytes, batch, middle, state)
     return StepProfile(
         name=f"decode, batch {batch}",
         rows=batch,
@@ -83,13 +108,17 @@ def profile_decode(
     )
 
 
-def profile_prefill(model: LoadedModel, num_rows: int, dtype: torch.dtype) -> StepProfile:
+def profile_prefill(model: LoadedModel, num_rows: int) -> StepProfile:
     driver = StepDriver(
-        model.network, model.config, num_slots=1, max_tokens=num_rows + 1, dtype=dtype
+        model.network,
+        model.config,
+        num_slots=1,
+        max_tokens=num_rows + 1,
+        dtype=model.activation_dtype,
     )
     driver.prefill(0, num_rows, OperationClock())
     clock = OperationClock()
-    with clock.wrapping_kernels():
+    with clock.wrapping(model.network.kernels):
         for _ in range(PREFILL_RUNS):
             driver.prefill(0, num_rows, clock)
     seconds = sum(clock.seconds.values()) / PREFILL_RUNS
@@ -126,6 +155,8 @@ def profile_table(profiles: Sequence[StepProfile], bandwidth: float, matmul_rate
 def main(
     checkpoint: Annotated[Path, typer.Argument(help="checkpoint directory")],
     dtype: Precision = Precision.BF16,
+    quantize: WeightBits = WeightBits.NONE,
+    plain_torch: Annotated[bool, typer.Option(help="the twins, not the native kernels")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="default: all cores")] = None,
     batches: Annotated[str, typer.Option(help="decode batch sizes")] = "1,4,16",
     context: Annotated[int, typer.Option(min=1, help="tokens before decoding")] = 32,
@@ -138,17 +169,28 @@ def main(
     bandwidth, matmul_rate = read_bytes_per_second(), matmul_flop_per_second(dtype.dtype)
     print(f"{torch.get_num_threads()} threads: reading {bandwidth / 1e9:.1f} GB/s, ", end="")
     print(f"{dtype} matmul {matmul_rate / 1e9:.0f} GFLOP/s")
-    model = load_model(checkpoint, dtype.dtype, torch.device("cpu"), lambda _: None)
-    profiles = [
-        profile_decode(model, batch, context, dtype.dtype) for batch in parse_streams(batches)
-    ]
-    profiles.append(profile_prefill(model, prefill_rows, dtype.dtype))
+    num_threads = torch.get_num_threads()
+    kernels: Kernels = TorchKernels() if plain_torch else NativeKernels(num_threads)
+    if kernels.is_native:
+        torch.set_num_threads(1)
+    model = load_model(
+        checkpoint,
+        dtype.dtype,
+        torch.device("cpu"),
+        lambda _: None,
+        kernels=kernels,
+        quantization=quantize.quantization,
+    )
+    profiles = [profile_decode(model, batch, context) for batch in parse_streams(batches)]
+    profiles.append(profile_prefill(model, prefill_rows))
     Console(width=120).print(profile_table(profiles, bandwidth, matmul_rate))
     document = {
         "benchmark": "step_profile",
         "machine": machine.as_json(),
-        "threads": torch.get_num_threads(),
+        "threads": num_threads,
+        "kernels": kernels.name,
         "dtype": dtype,
+        "quantize": quantize.value,
         "context": context,
         "read_bytes_per_second": bandwidth,
         "matmul_flop_per_second": matmul_rate,

@@ -2,13 +2,35 @@
 so that the program can size itself before the worker exists.
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
 from model_loader.config import ModelConfig
 
 DtypeName = Literal["bf16", "fp32"]
+Quantization = Literal["none", "int8", "int4"]
 ITEM_BYTES: dict[DtypeName, int] = {"bf16": 2, "fp32": 4}
 FP32_BYTES = 4
+INT8_BYTES = 8.5 / 8
+"""Of one weight, with its share of a 16-bit scale for 32 of them."""
+INT4_BYTES = 4.5 / 8
+INT4_LAYERS = frozenset({"input_linear", "output_linear", "out_proj"})
+"""What `int4` stores in 4 bits: the MLP and the Mamba output. The Mamba input projection and the
+head lose most by it, and are a quarter of the bytes: they stay at 8.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """How weights are stored and in what activations and state are kept."""
+
+    dtype: DtypeName
+    quantization: Quantization = "none"
+    is_native: bool = False
+
+    @property
+    def activations(self) -> DtypeName:
+        return "fp32" if self.is_native or self.quantization != "none" else self.dtype
 
 
 def num_parameters(config: ModelConfig) -> int:
@@ -31,8 +53,16 @@ def num_parameters(config: ModelConfig) -> int:
     )
 
 
-def weight_bytes(config: ModelConfig, dtype: DtypeName) -> int:
-    return num_parameters(config) * ITEM_BYTES[dtype]
+def weight_bytes(config: ModelConfig, precision: Precision) -> int:
+    """All parameters; those few that are never quantised are counted as if they were."""
+    total = num_parameters(config)
+    if precision.quantization == "none":
+        return total * ITEM_BYTES[precision.dtype]
+    in_int4 = config.num_layers * 3 * config.hidden_size * config.shared_intermediate_size
+    in_int4 += config.num_mamba_layers * config.mamba_intermediate_size * config.hidden_size
+    if precision.quantization == "int8":
+        in_int4 = 0
+    return int(in_int4 * INT4_BYTES + (total - in_int4) * INT8_BYTES)
 
 
 def slot_bytes(config: ModelConfig, block_length: int, dtype: DtypeName) -> int:

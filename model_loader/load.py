@@ -8,8 +8,12 @@ from accelerate import (  # type: ignore[import-untyped]  # the library has no t
     init_empty_weights,
 )
 
+from kernels.interface import Kernels
+from kernels.torch_kernels import TorchKernels
 from model_loader.config import ModelConfig, read_config
+from model_loader.footprint import Quantization
 from model_loader.network import Network
+from model_loader.projection import Projection
 from model_loader.weights import Progress, load_weights
 
 
@@ -19,30 +23,59 @@ class LoadedModel:
 
     config: ModelConfig
     network: Network
+    activation_dtype: torch.dtype
     num_parameters: int
     weight_bytes: int
 
 
 def load_model(
-    directory: Path, dtype: torch.dtype, device: torch.device, progress: Progress
+    directory: Path,
+    dtype: torch.dtype,
+    device: torch.device,
+    progress: Progress,
+    *,
+    kernels: Kernels | None = None,
+    quantization: Quantization = "none",
 ) -> LoadedModel:
     """Build the network without memory, then stream the weights into it tensor by tensor.
 
-    Weights are converted to `dtype` (bfloat16 or float32), except the few that are always fp32.
-    `progress` gets rising numbers up to 1.
+    Weights are converted to `dtype` (bfloat16 or float32) or quantised; with native kernels
+    everything else, and all activations, are fp32. `progress` gets rising numbers up to 1.
 
     Raises:
         UnsupportedConfig: `config.json` cannot be used.
         CorruptWeights: the weights are not whole, finite and those of this configuration.
     """
+    kernels = kernels or TorchKernels()
+    needs_fp32 = kernels.is_native or quantization != "none"
+    activation_dtype = torch.float32 if needs_fp32 else dtype
     config = read_config(directory)
     with init_empty_weights():
-        network = Network(config)
-    load_weights(network, directory, dtype=dtype, device=device, progress=progress)
-    parameters = list(network.parameters())
+        network = Network(
+            config,
+            kernels,
+            quantization=quantization,
+            packs_bf16=kernels.is_native and dtype == torch.bfloat16,
+        )
+    num_parameters = sum(parameter.numel() for parameter in network.parameters())
+    load_weights(
+        network,
+        directory,
+        dtype=dtype,
+        activation_dtype=activation_dtype,
+        device=device,
+        progress=progress,
+    )
     return LoadedModel(
         config=config,
         network=network,
-        num_parameters=sum(parameter.numel() for parameter in parameters),
-        weight_bytes=sum(parameter.nbytes for parameter in parameters),
+        activation_dtype=activation_dtype,
+        num_parameters=num_parameters,
+        weight_bytes=_weight_bytes(network),
     )
+
+
+def _weight_bytes(network: Network) -> int:
+    packed = [module.packed for module in network.modules() if isinstance(module, Projection)]
+    plain = sum(parameter.nbytes for parameter in network.parameters())
+    return plain + sum(weight.data.nbytes for weight in packed if weight is not None)

@@ -3,14 +3,42 @@
 import torch
 from torch import Tensor, nn
 
-from kernels.linear import linear
+from kernels.interface import Kernels
+from kernels.packing import Format, PackedWeight
 
 
 class Projection(nn.Module):
-    def __init__(self, in_features: int, out_features: int) -> None:
+    """Holds its weight plain, or packed in `format` once it is stored."""
+
+    def __init__(
+        self, in_features: int, out_features: int, kernels: Kernels, format: Format | None = None
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(out_features, in_features), requires_grad=False)
+        self.kernels = kernels
+        self.format = format
+        self.packed: PackedWeight | None = None
+
+    def store(self, weight: Tensor) -> None:
+        """Take in the checkpoint's weight, (out_features, in_features); it is not needed after."""
+        if self.format is None:
+            self.weight = nn.Parameter(weight, requires_grad=False)
+        else:
+            self.packed = self.kernels.pack(weight, self.format)
+            self.weight = nn.Parameter(weight.new_empty(0), requires_grad=False)
+
+    def holds(self, weight: Tensor) -> bool:
+        """Whether what is stored came from this very weight."""
+        if self.packed is None:
+            return torch.equal(self.weight, weight.to(self.weight.device))
+        return torch.equal(self.packed.data, self.kernels.pack(weight, self.packed.format).data)
 
     def forward(self, rows: Tensor) -> Tensor:
         """(num_rows, in_features) -> (num_rows, out_features)."""
-        return linear(rows, self.weight)
+        return self.kernels.linear(rows, self.weight if self.packed is None else self.packed)
+
+    def rows_of(self, indices: Tensor) -> Tensor:
+        """The weight's rows of these numbers, as in an embedding: (num_indices, in_features)."""
+        if self.packed is None:
+            return self.weight[indices]
+        return self.packed.rows(indices)

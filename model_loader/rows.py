@@ -11,6 +11,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from kernels.interface import Span
 from model_loader.state import StateLayout
 
 
@@ -33,26 +34,12 @@ class Segment:
         return self.start + len(self.token_ids)
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentRows:
-    """A segment's place in the flat batch."""
-
-    rows: slice
-    slot: int
-    start: int
-    block_offset: int
-    pages: Tensor  # (used_pages,) int64
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlatBatch:
-    """Index tensors of one step. R rows, S segments."""
+    """Index tensors of one step. R rows."""
 
     token_ids: Tensor  # (R,) int64
-    segments: tuple[SegmentRows, ...]
-    slots: Tensor  # (S,) int64
-    conv_taps: Tensor  # (R, kernel) int64 into [windows of S slots, R rows]
-    window_taps: Tensor  # (S, kernel - 1) int64 into the same: the windows after this step
+    spans: tuple[Span, ...]
     page_rows: Tensor  # (R,) int64 into the flattened pages: where each row's key and value go
     fresh_pages: Tensor  # pages whose first row is written in this step: what they held is cleared
     logit_rows: Tensor  # (wanted,) int64, in segment order
@@ -70,32 +57,29 @@ class FlatBatch:
         lengths = [len(segment.token_ids) for segment in segments]
         first_rows = [0, *accumulate(lengths)]
 
-        def index(values: list[int] | list[list[int]]) -> Tensor:
+        def index(values: Sequence[int]) -> Tensor:
             return torch.tensor(values, dtype=torch.int64, device=device)
 
-        placed = tuple(
-            SegmentRows(
-                slice(first, first + len(segment.token_ids)),
+        spans = tuple(
+            Span(
+                slice(first, first + length),
                 segment.slot,
                 segment.start,
-                segment.start % layout.block_length,
-                index(list(segment.pages[: -(-segment.end // layout.page_length)])),
+                index(segment.pages[: -(-segment.end // layout.page_length)]),
             )
-            for segment, first in zip(segments, first_rows, strict=False)
+            for segment, first, length in zip(segments, first_rows, lengths, strict=False)
         )
-        conv_taps, window_taps = _convolution_taps(lengths, first_rows, layout.conv_kernel)
         return FlatBatch(
             token_ids=index([token for segment in segments for token in segment.token_ids]),
-            segments=placed,
-            slots=index([segment.slot for segment in segments]),
-            conv_taps=index(conv_taps),
-            window_taps=index(window_taps).reshape(len(segments), layout.conv_kernel - 1),
+            spans=spans,
             page_rows=index([row for segment in segments for row in _page_rows(segment, layout)]),
-            fresh_pages=index(
-                [page for segment in segments for page in _fresh_pages(segment, layout)]
-            ),
+            fresh_pages=index([page for s in segments for page in _fresh_pages(s, layout)]),
             logit_rows=index(
-                [p.rows.stop - 1 for p, s in zip(placed, segments, strict=True) if s.wants_logits]
+                [
+                    span.rows.stop - 1
+                    for span, segment in zip(spans, segments, strict=True)
+                    if segment.wants_logits
+                ]
             ),
         )
 
@@ -122,20 +106,3 @@ def _page_rows(segment: Segment, layout: StateLayout) -> list[int]:
 def _fresh_pages(segment: Segment, layout: StateLayout) -> Sequence[int]:
     length = layout.page_length
     return segment.pages[-(-segment.start // length) : -(-segment.end // length)]
-
-
-def _convolution_taps(
-    lengths: list[int], first_rows: list[int], kernel: int
-) -> tuple[list[list[int]], list[list[int]]]:
-    """Inputs of each row's convolution, and those each segment keeps for its next step."""
-    kept = kernel - 1
-    first_row_input = kept * len(lengths)
-    conv_taps: list[list[int]] = []
-    window_taps: list[list[int]] = []
-    for number, (length, first_row) in enumerate(zip(lengths, first_rows, strict=False)):
-        window = list(range(number * kept, (number + 1) * kept))
-        own = range(first_row_input + first_row, first_row_input + first_row + length)
-        inputs = [*window, *own]
-        conv_taps += [inputs[row : row + kernel] for row in range(length)]
-        window_taps.append(inputs[length:])
-    return conv_taps, window_taps

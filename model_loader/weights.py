@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from model_loader.checksums import verify_checksums
 from model_loader.errors import CorruptWeights
 from model_loader.json_file import read_json_object
+from model_loader.projection import Projection
 from model_loader.safetensors_file import StoredTensor, read_header
 
 SINGLE_FILE = "model.safetensors"
@@ -33,6 +34,7 @@ def load_weights(
     directory: Path,
     *,
     dtype: torch.dtype,
+    activation_dtype: torch.dtype,
     device: torch.device,
     progress: Progress,
 ) -> None:
@@ -53,15 +55,24 @@ def load_weights(
     read_bytes = 0
     # The head last, when the embedding is there to compare it with.
     for tensor in sorted(stored.values(), key=lambda tensor: tensor.name == HEAD):
-        value = _read_as(tensor, _dtype_in_memory(tensor.name, dtype))
-        if tensor.name == HEAD:
-            _require_tied(value, network.get_parameter(EMBEDDING))
+        name = EMBEDDING if tensor.name == HEAD else tensor.name
+        owner = network.get_submodule(name.rpartition(".")[0])
+        if isinstance(owner, Projection):
+            _store(tensor, owner, _read_as(tensor, dtype).to(device))
         else:
+            value = _read_as(tensor, _dtype_in_memory(name, activation_dtype))
             set_module_tensor_to_device(
-                network, tensor.name, device, value, dtype=value.dtype, clear_cache=False
+                network, name, device, value, dtype=value.dtype, clear_cache=False
             )
         read_bytes += tensor.num_bytes
         progress(read_bytes / total_bytes)
+
+
+def _store(tensor: StoredTensor, owner: Projection, weight: Tensor) -> None:
+    if tensor.name != HEAD:
+        owner.store(weight)
+    elif not owner.holds(weight):
+        raise CorruptWeights(f"tensor {HEAD} differs from {EMBEDDING}, but the head is tied to it")
 
 
 def find_tensors(directory: Path) -> dict[str, StoredTensor]:
@@ -129,8 +140,3 @@ def _read_as(stored: StoredTensor, dtype: torch.dtype) -> Tensor:
     if not lowest_and_highest.isfinite().all():
         raise CorruptWeights(f"{stored.path}: tensor {stored.name} has numbers that are not finite")
     return tensor
-
-
-def _require_tied(head: Tensor, embedding: Tensor) -> None:
-    if not torch.equal(head, embedding.to(head.device)):
-        raise CorruptWeights(f"tensor {HEAD} differs from {EMBEDDING}, but the head is tied to it")

@@ -1,6 +1,4 @@
 import time
-from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -18,26 +16,19 @@ from benchmarks.operation_clock import (
 from benchmarks.step_costs import decode_bytes, prefill_operations
 from benchmarks.step_driver import StepDriver
 from benchmarks.step_profile import profile_decode, profile_prefill, profile_table
+from kernels.torch_kernels import TorchKernels
 from model_loader.config import read_config
 from model_loader.load import LoadedModel, load_model
 from tests.tiny_checkpoint import TinyShape, write_checkpoint, write_json
 
 GRANITE_CONFIG = Path(__file__).parent.parent.parent / "benchmarks" / "granite"
-CATEGORIES = {category for _, _, category in KERNELS} | {BATCH_LAYOUT, SAMPLING, BETWEEN}
+CATEGORIES = set(KERNELS.values()) | {BATCH_LAYOUT, SAMPLING, BETWEEN}
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     directory = write_checkpoint(tmp_path_factory.mktemp("tiny"))
     return load_model(directory, torch.float32, torch.device("cpu"), lambda _: None)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_a_blocks_own_time_excludes_the_blocks_inside_it() -> None:
@@ -54,11 +45,14 @@ def test_a_blocks_own_time_excludes_the_blocks_inside_it() -> None:
 
 
 def test_kernels_are_wrapped_only_while_asked_for() -> None:
-    module = import_module("model_loader.mamba")
-    before = module.advance_state
-    with OperationClock().wrapping_kernels():
-        assert module.advance_state is not before
-    assert module.advance_state is before
+    kernels = TorchKernels()
+    clock = OperationClock()
+    with clock.wrapping(kernels):
+        kernels.silu_and_multiply(torch.ones(1, 4))
+    seconds = dict(clock.seconds)
+    assert seconds.keys() == {"norms and activations"}
+    kernels.silu_and_multiply(torch.ones(1, 4))
+    assert dict(clock.seconds) == seconds
 
 
 def test_work_without_operators_is_all_outside_and_a_long_operator_is_not() -> None:
@@ -69,8 +63,8 @@ def test_work_without_operators_is_all_outside_and_a_long_operator_is_not() -> N
 
 def test_profiles_account_for_the_whole_step(model: LoadedModel) -> None:
     profiles = [
-        profile_decode(model, batch=2, context=20, dtype=torch.float32),
-        profile_prefill(model, num_rows=40, dtype=torch.float32),
+        profile_decode(model, batch=2, context=20),
+        profile_prefill(model, num_rows=40),
     ]
     for profile in profiles:
         assert set(profile.shares) == CATEGORIES
@@ -103,11 +97,11 @@ def test_decoding_continues_the_prompt_and_survives_a_new_start(model: LoadedMod
 def test_a_decode_step_of_the_published_shape_moves_its_weights_and_states() -> None:
     config = read_config(GRANITE_CONFIG)
     weights = 6_382_792_192
-    alone = decode_bytes(config, weights, 1, 0, torch.bfloat16)
+    alone = decode_bytes(config, weights, 1, 0, "bf16")
     state = 36 * 64 * 64 * 128 * 4  # the boundary states, fp32
     assert alone - weights == pytest.approx(state * (1 + 2 / 16), rel=0.1)
-    assert decode_bytes(config, weights, 1, 1000, torch.bfloat16) - alone == 1000 * 8192
-    sixteen = decode_bytes(config, weights, 16, 0, torch.bfloat16)
+    assert decode_bytes(config, weights, 1, 1000, "bf16") - alone == 1000 * 8192
+    sixteen = decode_bytes(config, weights, 16, 0, "bf16")
     assert sixteen - weights == pytest.approx(16 * (alone - weights))
 
 

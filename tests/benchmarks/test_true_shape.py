@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from benchmarks.granite_tokenizer import GRANITE_FILES
 from benchmarks.random_tensors import SLICE_ELEMENTS, write_shard
 from benchmarks.true_shape import tensor_shapes, write_random_weights
+from kernels.torch_kernels import TorchKernels
 from model_loader.config import read_config
 from model_loader.network import Network
 from tests.tiny_checkpoint import TinyShape, load_oracle, write_json
@@ -42,7 +43,7 @@ def test_the_published_shape_has_466_tensors_and_3191396096_parameters() -> None
 def test_weights_in_shards_fill_the_network_exactly(tmp_path: Path) -> None:
     weights = write_shrunken(tmp_path)
     assert len(list(tmp_path.glob("*.safetensors"))) > 1
-    Network(read_config(tmp_path)).load_state_dict(weights, strict=True)
+    Network(read_config(tmp_path), TorchKernels()).load_state_dict(weights, strict=True)
 
 
 def test_the_reference_loads_them_and_its_logits_are_finite_and_moderate(tmp_path: Path) -> None:

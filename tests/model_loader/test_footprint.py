@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 
+from kernels.torch_kernels import TorchKernels
 from model_loader.config import LayerType, ModelConfig
 from model_loader.footprint import DtypeName, num_parameters, page_bytes, slot_bytes
 from model_loader.network import Network
@@ -52,7 +53,7 @@ def allocated_bytes(num_slots: int, num_pages: int, dtype: torch.dtype) -> int:
 def test_the_parameters_are_counted_as_the_network_has_them(layers: tuple[LayerType, ...]) -> None:
     config = dataclasses.replace(CONFIG, layer_types=layers)
     with torch.device("meta"):
-        network = Network(config)
+        network = Network(config, TorchKernels())
     assert num_parameters(config) == sum(each.numel() for each in network.parameters())
 
 
