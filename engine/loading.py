@@ -9,9 +9,11 @@ from engine.interface import EngineInfo
 from engine.options import EngineOptions
 from engine.runner import Runner
 from engine.worker import Loaded
-from model_loader.config import ModelConfig
+from kernels.interface import Kernels
+from kernels.native_library import NativeKernels
+from kernels.torch_kernels import TorchKernels
 from model_loader.load import load_model
-from model_loader.state import HybridState, page_bytes, state_bytes_per_slot
+from model_loader.state import HybridState
 from sampling.sampler import Sampler
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
@@ -23,16 +25,22 @@ def load(options: EngineOptions, progress: Callable[[float], None]) -> Loaded:
     Raises:
         CheckpointError: the checkpoint cannot be served.
     """
-    torch.set_num_threads(options.threads)
-    dtype, device = DTYPES[options.dtype], torch.device(options.device)
-    model = load_model(Path(options.checkpoint), dtype, device, progress)
+    device = torch.device(options.device)
+    model = load_model(
+        Path(options.checkpoint),
+        DTYPES[options.dtype],
+        device,
+        progress,
+        kernels=_kernels(options),
+        quantization=options.quantization,
+    )
     state = HybridState(
         model.config,
         num_slots=options.num_slots,
         num_pages=options.num_pages,
         page_length=options.page_length,
         block_length=options.block_length,
-        dtype=dtype,
+        dtype=model.activation_dtype,
         device=device,
     )
     eos_token_ids = frozenset(model.config.eos_token_ids)
@@ -41,14 +49,18 @@ def load(options: EngineOptions, progress: Callable[[float], None]) -> Loaded:
         device=options.device,
         num_parameters=model.num_parameters,
         weight_bytes=model.weight_bytes,
-        state_bytes=_state_bytes(model.config, options, dtype),
-        context_length=options.longest_sequence,
+        state_bytes=state.num_bytes,
+        context_length=min(options.context_length, options.num_pages * options.page_length),
         vocab_size=model.config.vocab_size,
         num_slots=options.num_slots,
     )
     return Loaded(Runner(model.network, state, Sampler(), eos_token_ids), info, eos_token_ids)
 
 
-def _state_bytes(config: ModelConfig, options: EngineOptions, dtype: torch.dtype) -> int:
-    slots = options.num_slots * state_bytes_per_slot(config, options.block_length, dtype)
-    return slots + options.num_pages * page_bytes(config, options.page_length, dtype)
+def _kernels(options: EngineOptions) -> Kernels:
+    """Native kernels bring their own threads: with torch's both would compete for the cores."""
+    if not options.is_native:
+        torch.set_num_threads(options.threads)
+        return TorchKernels()
+    torch.set_num_threads(1)
+    return NativeKernels(options.threads)

@@ -2,17 +2,22 @@
 
 from dataclasses import dataclass
 
+from model_loader.footprint import Quantization
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
     """Resolved settings of the worker; nothing here means "choose for me".
 
     Sizes are in tokens unless named otherwise. `block_length` is the distance Q between kept
-    recurrent states; `page_length` is the number of tokens in one K/V page.
+    recurrent states; `page_length` is the number of tokens in one K/V page. `dtype` is that
+    of plain weights; `is_native` picks the C++ kernels, whose activations and state are fp32.
     """
 
     checkpoint: str
     dtype: str = "bf16"
+    quantization: Quantization = "none"
+    is_native: bool = False
     device: str = "cpu"
     threads: int = 1
     block_length: int = 16

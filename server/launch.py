@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.client import EngineClient
 from engine.interface import Engine, EngineState
+from engine.options import EngineOptions
 from model_loader.chat_template import ChatTemplate
 from model_loader.config import read_config
 from model_loader.resolve import resolve_checkpoint
@@ -66,11 +67,20 @@ def describe(plan: StartupPlan) -> str:
     return "\n".join(
         [
             f"model      {plan.model_names[0]} ({options.checkpoint})",
-            f"precision  {options.dtype} on {options.device}, {options.threads} threads",
+            f"precision  {_precision(options)}",
             f"memory     {gibibytes(plan.weight_bytes)} weights, {kept}, {pages}",
             f"context    {options.context_length} tokens for prompt and reply",
         ]
     )
+
+
+def _precision(options: EngineOptions) -> str:
+    """Of the weights, and what computes on them."""
+    weights = options.dtype if options.quantization == "none" else options.quantization
+    place = f"{weights} on {options.device}, {options.threads} threads"
+    if options.is_native or options.device != "cpu":
+        return place
+    return f"{place}, plain torch (slow: no C++ compiler at installation)"
 
 
 def curl_example(url: str, model: str, *, needs_key: bool) -> str:

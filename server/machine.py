@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from kernels.library_path import library_path
+
 MEBIBYTE = 2**20
 PROBE_SECONDS = 10
 
@@ -18,6 +20,7 @@ class Machine:
     cores: int
     free_bytes: int
     has_fast_bf16: bool
+    has_native_kernels: bool = False
     free_gpu_bytes: int | None = None
 
 
@@ -27,6 +30,7 @@ def probe_machine() -> Machine:
         cores=_cores(),
         free_bytes=_free_bytes(),
         has_fast_bf16=_has_fast_bf16(),
+        has_native_kernels=library_path().exists(),
         free_gpu_bytes=_free_gpu_bytes(),
     )
 

@@ -88,7 +88,9 @@ class Settings(BaseSettings):
         "auto", description="precision of weights and activations"
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the model runs")
-    quantize: Literal["none"] = Field("none", description="weight quantisation at load")
+    quantize: Literal["auto", "none", "int8", "int4"] = Field(
+        "auto", description="weight quantisation at load"
+    )
     threads: int | None = Field(
         None,
         ge=1,

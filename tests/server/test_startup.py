@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from engine.options import EngineOptions
 from model_loader.config import ModelConfig
 from model_loader.errors import DoesNotFit
-from model_loader.footprint import weight_bytes
+from model_loader.footprint import Precision, weight_bytes
 from server.machine import Machine
 from server.settings import InvalidSettings, Settings
 from server.startup import StartupPlan, gibibytes, plan_startup
@@ -136,7 +136,7 @@ def test_a_context_longer_than_the_memory_is_refused_with_what_would_fit() -> No
 
 
 def test_weights_larger_than_the_memory_are_refused_with_both_sizes() -> None:
-    needed = gibibytes(weight_bytes(MICRO, "bf16"))
+    needed = gibibytes(weight_bytes(MICRO, Precision("bf16")))
     machine = Machine(cores=2, free_bytes=4 * GIBIBYTE, has_fast_bf16=True)
     with pytest.raises(DoesNotFit, match=f"{needed}.*4.0 GiB"):
         plan(machine)
