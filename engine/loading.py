@@ -33,6 +33,7 @@ def load(options: EngineOptions, progress: Callable[[float], None]) -> Loaded:
         progress,
         kernels=_kernels(options),
         quantization=options.quantization,
+        keeps_packed=options.keeps_packed,
     )
     state = HybridState(
         model.config,

@@ -11,13 +11,15 @@ class EngineOptions:
 
     Sizes are in tokens unless named otherwise. `block_length` is the distance Q between kept
     recurrent states; `page_length` is the number of tokens in one K/V page. `dtype` is that
-    of plain weights; `is_native` picks the C++ kernels, whose activations and state are fp32.
+    of plain weights; `is_native` picks the C++ kernels, whose activations and state are fp32;
+    `keeps_packed` leaves packed weights beside the checkpoint.
     """
 
     checkpoint: str
     dtype: str = "bf16"
     quantization: Quantization = "none"
     is_native: bool = False
+    keeps_packed: bool = False
     device: str = "cpu"
     threads: int = 1
     block_length: int = 16

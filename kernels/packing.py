@@ -69,6 +69,13 @@ class PackedWeight:
         return unpack(self).dequantize()
 
 
+def packed_shape(out_features: int, in_features: int, format: Format) -> tuple[int, int]:
+    """(panels, panel_bytes) of a packed weight."""
+    bits = {Format.INT8: 8, Format.INT4: 4, Format.BF16: 16}[format]
+    scale_bytes = 0 if format is Format.BF16 else in_features // GROUP * torch.float16.itemsize
+    return -(-out_features // PANEL), PANEL * (in_features * bits // 8 + scale_bytes)
+
+
 def can_pack(in_features: int) -> bool:
     """Whether a layer of that many inputs has a packed form; others keep the plain twin."""
     return in_features % GROUP == 0

@@ -36,11 +36,13 @@ def load_model(
     *,
     kernels: Kernels | None = None,
     quantization: Quantization = "none",
+    keeps_packed: bool = False,
 ) -> LoadedModel:
     """Build the network without memory, then stream the weights into it tensor by tensor.
 
     Weights are converted to `dtype` (bfloat16 or float32) or quantised; with native kernels
-    everything else, and all activations, are fp32. `progress` gets rising numbers up to 1.
+    everything else, and all activations, are fp32. `keeps_packed` leaves the packed weights beside
+    the checkpoint for the next start. `progress` gets rising numbers up to 1.
 
     Raises:
         UnsupportedConfig: `config.json` cannot be used.
@@ -65,6 +67,7 @@ def load_model(
         activation_dtype=activation_dtype,
         device=device,
         progress=progress,
+        cache_form=_form(dtype, quantization) if keeps_packed else None,
     )
     return LoadedModel(
         config=config,
@@ -73,6 +76,10 @@ def load_model(
         num_parameters=num_parameters,
         weight_bytes=_weight_bytes(network),
     )
+
+
+def _form(dtype: torch.dtype, quantization: Quantization) -> str:
+    return quantization if quantization != "none" else str(dtype).removeprefix("torch.")
 
 
 def _weight_bytes(network: Network) -> int:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from kernels.interface import Kernels
-from kernels.packing import Format, PackedWeight
+from kernels.packing import Format, PackedWeight, packed_shape
 
 
 class Projection(nn.Module):
@@ -19,13 +19,31 @@ class Projection(nn.Module):
         self.format = format
         self.packed: PackedWeight | None = None
 
+    @property
+    def packed_shape(self) -> tuple[int, int] | None:
+        """(panels, panel_bytes) of the weight to come; None if it stays plain."""
+        if self.format is None:
+            return None
+        outputs, inputs = self.weight.shape
+        return packed_shape(outputs, inputs, self.format)
+
     def store(self, weight: Tensor) -> None:
         """Take in the checkpoint's weight, (out_features, in_features); it is not needed after."""
         if self.format is None:
             self.weight = nn.Parameter(weight, requires_grad=False)
         else:
-            self.packed = self.kernels.pack(weight, self.format)
-            self.weight = nn.Parameter(weight.new_empty(0), requires_grad=False)
+            self._hold(self.kernels.pack(weight, self.format))
+
+    def store_packed(self, data: Tensor) -> None:
+        """Take in a weight that was packed before, uint8 of `packed_shape`."""
+        if self.format is None:
+            raise ValueError("a plain weight is not stored packed")
+        outputs, inputs = self.weight.shape
+        self._hold(PackedWeight(data, self.format, inputs, outputs))
+
+    def _hold(self, packed: PackedWeight) -> None:
+        self.packed = packed
+        self.weight = nn.Parameter(torch.empty(0), requires_grad=False)
 
     def holds(self, weight: Tensor) -> bool:
         """Whether what is stored came from this very weight."""

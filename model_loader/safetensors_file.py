@@ -20,6 +20,7 @@ from model_loader.json_file import parse_json_object
 LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 100 * 10**6
 MAX_ELEMENTS = 2**48
+METADATA = "__metadata__"
 DTYPES: Mapping[str, torch.dtype] = {
     "F32": torch.float32,
     "F16": torch.float16,
@@ -58,12 +59,35 @@ class StoredTensor:
         return tensor
 
 
-def read_header(path: Path) -> tuple[StoredTensor, ...]:
+def read_header(path: Path, dtypes: Mapping[str, torch.dtype] = DTYPES) -> tuple[StoredTensor, ...]:
     """The tensors of a safetensors file in the order of their bytes.
 
     Raises:
         CorruptWeights: not such a file, truncated, or its tensors overlap or leave gaps.
     """
+    entries, data_start = _read_entries(path)
+    entries.pop(METADATA, None)
+    try:
+        return _in_order(path, entries, data_start, dtypes)
+    except ValueError as failure:
+        raise CorruptWeights(f"{path}: {failure}") from failure
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What the writer of a file noted in it.
+
+    Raises:
+        CorruptWeights: not such a file, or its notes are not texts by name.
+    """
+    entries, _ = _read_entries(path)
+    notes = entries.get(METADATA, {})
+    if not isinstance(notes, dict) or not all(isinstance(note, str) for note in notes.values()):
+        raise CorruptWeights(f"{path}: its metadata are not texts by name")
+    return notes
+
+
+def _read_entries(path: Path) -> tuple[dict[str, Any], int]:
+    """The header, and where the data begin."""
     try:
         if not path.is_file():
             raise CorruptWeights(f"{path}: no such file")
@@ -74,9 +98,7 @@ def read_header(path: Path) -> tuple[StoredTensor, ...]:
             if header_length > MAX_HEADER_BYTES or data_start > size:
                 file.seek(0)
                 raise ValueError(f"not a whole safetensors file, starts with {file.read(24)!r}")
-            entries = parse_json_object(file.read(header_length))
-        entries.pop("__metadata__", None)
-        return _in_order(path, entries, data_start, size)
+            return parse_json_object(file.read(header_length)), data_start
     except OSError as failure:
         raise CorruptWeights(f"{path}: cannot be read: {failure.strerror}") from failure
     except ValueError as failure:
@@ -84,9 +106,10 @@ def read_header(path: Path) -> tuple[StoredTensor, ...]:
 
 
 def _in_order(
-    path: Path, entries: dict[str, Any], data_start: int, size: int
+    path: Path, entries: dict[str, Any], data_start: int, dtypes: Mapping[str, torch.dtype]
 ) -> tuple[StoredTensor, ...]:
-    placed = [_placed(path, name, entry, data_start) for name, entry in entries.items()]
+    size = path.stat().st_size
+    placed = [_placed(path, name, entry, data_start, dtypes) for name, entry in entries.items()]
     placed.sort(key=lambda pair: (pair[0].offset, pair[1]))
     end = data_start
     for tensor, tensor_end in placed:
@@ -98,18 +121,20 @@ def _in_order(
     return tuple(tensor for tensor, _ in placed)
 
 
-def _placed(path: Path, name: str, entry: Any, data_start: int) -> tuple[StoredTensor, int]:
+def _placed(
+    path: Path, name: str, entry: Any, data_start: int, dtypes: Mapping[str, torch.dtype]
+) -> tuple[StoredTensor, int]:
     """The tensor of a header entry, and where it ends in the file."""
     fields = entry if isinstance(entry, dict) else {}
     dtype_name, shape = fields.get("dtype"), fields.get("shape")
     offsets = fields.get("data_offsets")
-    if not isinstance(dtype_name, str) or dtype_name not in DTYPES:
-        raise ValueError(f"tensor {name} has dtype {dtype_name!r}, supported are {list(DTYPES)}")
+    if not isinstance(dtype_name, str) or dtype_name not in dtypes:
+        raise ValueError(f"tensor {name} has dtype {dtype_name!r}, supported are {list(dtypes)}")
     if not _are_sizes(shape) or math.prod(shape) > MAX_ELEMENTS:
         raise ValueError(f"tensor {name} has the impossible shape {shape!r}")
     if not _are_sizes(offsets) or len(offsets) != 2:
         raise ValueError(f"tensor {name} has the impossible offsets {offsets!r}")
-    tensor = StoredTensor(name, path, DTYPES[dtype_name], tuple(shape), data_start + offsets[0])
+    tensor = StoredTensor(name, path, dtypes[dtype_name], tuple(shape), data_start + offsets[0])
     return tensor, data_start + offsets[1]
 
 

@@ -1,7 +1,8 @@
 """Finds the weights files of a checkpoint and puts their tensors into a network, one at a time."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from model_loader.checksums import verify_checksums
 from model_loader.errors import CorruptWeights
 from model_loader.json_file import read_json_object
+from model_loader.packed_cache import PackedCache, source_of
 from model_loader.projection import Projection
 from model_loader.safetensors_file import StoredTensor, read_header
 
@@ -37,6 +39,7 @@ def load_weights(
     activation_dtype: torch.dtype,
     device: torch.device,
     progress: Progress,
+    cache_form: str | None = None,
 ) -> None:
     """Replace every parameter of `network` (on the meta device) by the checkpoint's, on `device`.
 
@@ -54,25 +57,56 @@ def load_weights(
     total_bytes = sum(tensor.num_bytes for tensor in stored.values())
     read_bytes = 0
     # The head last, when the embedding is there to compare it with.
-    for tensor in sorted(stored.values(), key=lambda tensor: tensor.name == HEAD):
-        name = EMBEDDING if tensor.name == HEAD else tensor.name
-        owner = network.get_submodule(name.rpartition(".")[0])
-        if isinstance(owner, Projection):
-            _store(tensor, owner, _read_as(tensor, dtype).to(device))
-        else:
-            value = _read_as(tensor, _dtype_in_memory(name, activation_dtype))
-            set_module_tensor_to_device(
-                network, name, device, value, dtype=value.dtype, clear_cache=False
-            )
-        read_bytes += tensor.num_bytes
-        progress(read_bytes / total_bytes)
+    ordered = sorted(stored.values(), key=lambda tensor: tensor.name == HEAD)
+    with _packed_cache(network, directory, ordered, cache_form) as cache:
+        for tensor in ordered:
+            name = EMBEDDING if tensor.name == HEAD else tensor.name
+            owner = network.get_submodule(name.rpartition(".")[0])
+            if isinstance(owner, Projection):
+                _store(tensor, owner, dtype, device, cache)
+            else:
+                value = _read_as(tensor, _dtype_in_memory(name, activation_dtype))
+                set_module_tensor_to_device(
+                    network, name, device, value, dtype=value.dtype, clear_cache=False
+                )
+            read_bytes += tensor.num_bytes
+            progress(read_bytes / total_bytes)
 
 
-def _store(tensor: StoredTensor, owner: Projection, weight: Tensor) -> None:
-    if tensor.name != HEAD:
-        owner.store(weight)
-    elif not owner.holds(weight):
-        raise CorruptWeights(f"tensor {HEAD} differs from {EMBEDDING}, but the head is tied to it")
+def _store(
+    tensor: StoredTensor,
+    owner: Projection,
+    dtype: torch.dtype,
+    device: torch.device,
+    cache: PackedCache | None,
+) -> None:
+    if tensor.name == HEAD:
+        if not owner.holds(_read_as(tensor, dtype)):
+            raise CorruptWeights(f"tensor {HEAD} differs from {EMBEDDING}, but it is tied to it")
+        return
+    packed = cache.take(tensor.name) if cache else None
+    if packed is not None:
+        owner.store_packed(packed)
+        return
+    owner.store(_read_as(tensor, dtype).to(device))
+    if cache and owner.packed:
+        cache.keep(tensor.name, owner.packed.data)
+
+
+def _packed_cache(
+    network: nn.Module, directory: Path, ordered: Sequence[StoredTensor], form: str | None
+) -> AbstractContextManager[PackedCache | None]:
+    """The cache of this checkpoint in this form, if one is wanted and anything is packed."""
+    projections = {
+        f"{name}.weight": module.packed_shape
+        for name, module in network.named_modules()
+        if isinstance(module, Projection)
+    }
+    shapes = {t.name: shape for t in ordered if (shape := projections.get(t.name)) is not None}
+    if form is None or not shapes:
+        return nullcontext()
+    files = {directory / "config.json", *(tensor.path for tensor in ordered)}
+    return PackedCache(directory / f"packed-{form}.granite", source_of(form, files), shapes)
 
 
 def find_tensors(directory: Path) -> dict[str, StoredTensor]:

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     quantize: Literal["auto", "none", "int8", "int4"] = Field(
         "auto", description="weight quantisation at load"
     )
+    packed_cache: bool = Field(
+        True, description="keep packed weights beside the checkpoint: later starts take seconds"
+    )
     threads: int | None = Field(
         None,
         ge=1,

@@ -79,6 +79,7 @@ def plan_startup(
         dtype=precision.dtype,
         quantization=precision.quantization,
         is_native=precision.is_native,
+        keeps_packed=settings.packed_cache,
         device=device,
         threads=settings.threads or _threads(machine, weights),
         block_length=BLOCK_LENGTH,
