@@ -6,6 +6,11 @@ ARG TORCH=cpu
 FROM python:${PYTHON}-slim AS build
 ARG TORCH
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# For the native kernels; the release of the base image decides the version.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends g++ \
+    && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 WORKDIR /src
@@ -18,7 +23,7 @@ COPY pyproject.toml constraints.txt ./
 # Dependencies first: this layer is rebuilt only when they change.
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > requirements.txt \
     && pip install --constraint constraints.txt --requirement requirements.txt
-COPY README.md CHANGELOG.md ./
+COPY README.md CHANGELOG.md hatch_build.py ./
 COPY kernels kernels
 COPY sampling sampling
 COPY model_loader model_loader

@@ -16,9 +16,10 @@ from server.version import VERSION
 ROOT = Path(__file__).parent.parent
 PACKAGES = {"server", "engine", "model_loader", "sampling", "kernels"}
 DEMO_CHECKPOINT = "model_loader/demo/checkpoint"
+NATIVE_LIBRARY = "kernels/libgranite_kernels.so"
 TORCH_PIN = re.compile(r'"torch==([\d.]+)(?:\+cpu)?"')
 NOT_FOR_BUILDING = shutil.ignore_patterns(
-    ".*", "__pycache__", "node_modules", "tests", "benchmarks", "build", "dist"
+    ".*", "__pycache__", "node_modules", "tests", "benchmarks", "build", "dist", "*.so"
 )
 
 
@@ -87,7 +88,7 @@ def test_the_wheel_holds_the_packages_and_the_demo_checkpoint_and_nothing_else(
     assert {name.split("/")[0] for name in names} == PACKAGES | {
         f"granite_server-{VERSION}.dist-info"
     }
-    assert any(name.startswith(DEMO_CHECKPOINT) for name in names)
+    assert NATIVE_LIBRARY in names
     assert {name for name in names if name.startswith(DEMO_CHECKPOINT)} == {
         path.relative_to(ROOT).as_posix() for path in (ROOT / DEMO_CHECKPOINT).iterdir()
     }
@@ -116,3 +117,4 @@ def test_the_dockerfiles_pip_steps_install_a_working_command(tmp_path: Path) -> 
     installed = Path(run(venv / "bin/python", "-c", where, cwd=tmp_path).strip())
     assert venv in installed.parents
     assert (installed / "checkpoint" / "config.json").is_file()
+    assert (installed.parent.parent / NATIVE_LIBRARY).is_file()

@@ -30,6 +30,7 @@ NEVER_SEEN_BY_CLIENTS = {
     "CheckpointError",
     "EngineError",
     "InvalidSettings",
+    "NativeKernelsMissing",
     "ProtocolError",
     "StartupError",
 }
@@ -39,7 +40,8 @@ def all_errors() -> list[type[GraniteError]]:
     for package in PACKAGES:
         path = importlib.import_module(package).__path__
         for module in pkgutil.walk_packages(path, f"{package}."):
-            if not module.name.endswith("__main__"):
+            is_program = module.name.endswith(("__main__", "libgranite_kernels"))
+            if not is_program:
                 importlib.import_module(module.name)
     return list(_subclasses(GraniteError))
 
