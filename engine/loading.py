@@ -8,7 +8,7 @@ import torch
 from engine.interface import EngineInfo
 from engine.options import EngineOptions
 from engine.runner import Runner
-from engine.worker import Loaded
+from engine.warm_up import Loaded
 from kernels.interface import Kernels
 from kernels.native_library import NativeKernels
 from kernels.torch_kernels import TorchKernels

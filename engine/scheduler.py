@@ -48,8 +48,15 @@ class Scheduler:
     from its prompt and what it has generated. Outputs collect until `take_outputs`.
     """
 
-    def __init__(self, options: EngineOptions, eos_token_ids: frozenset[int]) -> None:
+    def __init__(
+        self,
+        options: EngineOptions,
+        eos_token_ids: frozenset[int],
+        rows_beside_decode: int | None = None,
+    ) -> None:
+        """`rows_beside_decode` is the most prompt rows of a step in which others decode."""
         self._options = options
+        self._rows_beside_decode = rows_beside_decode or options.step_rows
         self._eos_token_ids = eos_token_ids
         self.memory = SequenceMemory(options.num_slots, options.num_pages, options.page_length)
         self.waiting = WaitingRoom()
@@ -144,7 +151,10 @@ class Scheduler:
     def _plan_together(self) -> list[Chunk]:
         chunks = self._plan_decodes()
         self._admit()
-        return chunks + self._plan_prefills(self._options.step_rows - len(chunks))
+        budget = self._options.step_rows - len(chunks)
+        if chunks:
+            budget = min(budget, self._rows_beside_decode)
+        return chunks + self._plan_prefills(budget)
 
     def _plan_alone(self, suspect: Sequence) -> list[Chunk]:
         """Try one sequence of a step that raised: if it raises again, it is the culprit."""

@@ -9,32 +9,20 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from engine.channel import Channel, ChannelClosed
-from engine.errors import EngineError
 from engine.framing import ProtocolError
-from engine.interface import EngineInfo
 from engine.loop import EngineLoop
 from engine.options import EngineOptions
 from engine.protocol import PROTOCOL_VERSION, Hello, LoadFailed, Loading, Ready, Start
-from engine.request import GenerationRequest
 from engine.scheduler import Scheduler
-from engine.step import StepRunner
+from engine.warm_up import Loaded, measure_rows_beside_decode, prove
 from kernels.errors import GraniteError
-from sampling.params import SamplingParams
 
 PR_SET_PDEATHSIG = 1
 PROGRESS_STEP = 0.01
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    runner: StepRunner
-    info: EngineInfo
-    eos_token_ids: frozenset[int]
 
 
 Load = Callable[[EngineOptions, Callable[[float], None]], Loaded]
@@ -72,13 +60,14 @@ def _serve(channel: Channel, load: Load) -> None:
     try:
         loaded = load(options, _ProgressReports(channel))
         prove(loaded, options)
+        rows_beside_decode = measure_rows_beside_decode(loaded, options)
     except ChannelClosed:
         raise
     except GraniteError as error:
         channel.send(LoadFailed(str(error)))
         return
     channel.send(Ready(loaded.info))
-    scheduler = Scheduler(options, loaded.eos_token_ids)
+    scheduler = Scheduler(options, loaded.eos_token_ids, rows_beside_decode)
     EngineLoop(channel, scheduler, loaded.runner).run()
 
 
@@ -100,27 +89,3 @@ class _ProgressReports:
         if progress >= self._reported + PROGRESS_STEP:
             self._reported = progress
             self._channel.send(Loading(progress))
-
-
-def prove(loaded: Loaded, options: EngineOptions) -> None:
-    """Generate two tokens from a prompt as large as a step, before anyone relies on the model.
-
-    This also takes the largest activations' memory once, and warms caches up.
-
-    Raises:
-        EngineError: the model cannot compute, or computes something that is not finite.
-    """
-    scheduler = Scheduler(options, loaded.eos_token_ids)
-    length = max(1, min(options.step_rows, options.longest_sequence - 2))
-    prompt = tuple(position % loaded.info.vocab_size for position in range(length))
-    sampling = SamplingParams(max_tokens=2, temperature=0.0, ignore_eos=True, seed=0)
-    request = GenerationRequest(request_id="self-test", prompt_ids=prompt, sampling=sampling)
-    scheduler.submit(0, request, 0.0)
-    while scheduler.has_work:
-        plan = scheduler.next(0.0)
-        scheduler.commit(plan, loaded.runner.run(plan))
-    scheduler.check_integrity()
-    for output in scheduler.take_outputs():
-        if isinstance(output.event, EngineError):
-            raise output.event
-    loaded.runner.forward_seconds = loaded.runner.sampling_seconds = 0.0

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from engine.interface import EngineInfo
 from engine.options import EngineOptions
 from engine.step import StepPlan, StepResults
-from engine.worker import Loaded, run_worker
+from engine.warm_up import Loaded
+from engine.worker import run_worker
 from model_loader.errors import CorruptWeights
 from tests.engine.fakes import EOS, VOCAB_SIZE, FakeRunner
 

@@ -1,0 +1,81 @@
+"""The first steps of a loaded model: that it computes at all, and how long its steps take."""
+
+import time
+from dataclasses import dataclass
+from statistics import median
+
+from engine.errors import EngineError
+from engine.interface import EngineInfo
+from engine.options import EngineOptions
+from engine.request import GenerationRequest
+from engine.scheduler import Scheduler
+from engine.step import StepRunner
+from sampling.params import SamplingParams
+
+MEASURED_ROWS = 64
+MEASURED_DECODES = 5
+FEWEST_ROWS = 8
+"""Prompt rows that every step may carry: a prompt goes on however slow its rows are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    runner: StepRunner
+    info: EngineInfo
+    eos_token_ids: frozenset[int]
+
+
+def prove(loaded: Loaded, options: EngineOptions) -> None:
+    """Generate two tokens from a prompt as large as a step, before anyone relies on the model.
+
+    This also takes the largest activations' memory once, and warms caches up.
+
+    Raises:
+        EngineError: the model cannot compute, or computes something that is not finite.
+    """
+    _step_seconds(loaded, options, num_rows=options.step_rows, num_tokens=2)
+
+
+def measure_rows_beside_decode(loaded: Loaded, options: EngineOptions) -> int:
+    """How many prompt rows may join a decode step before it takes twice as long as alone.
+
+    Decoding is bound by reading the weights, which further rows share, so the first ones are
+    nearly free. Measured on this machine at every start, because nothing else is as true.
+
+    Raises:
+        EngineError: as `prove`.
+    """
+    prefill, *decodes = _step_seconds(
+        loaded, options, num_rows=MEASURED_ROWS, num_tokens=MEASURED_DECODES + 1
+    )
+    if not decodes:
+        return options.step_rows
+    num_rows = min(MEASURED_ROWS, options.step_rows)
+    seconds_per_row = (prefill - median(decodes)) / num_rows
+    if seconds_per_row <= 0:
+        return options.step_rows
+    return min(options.step_rows, max(FEWEST_ROWS, int(median(decodes) / seconds_per_row)))
+
+
+def _step_seconds(
+    loaded: Loaded, options: EngineOptions, *, num_rows: int, num_tokens: int
+) -> list[float]:
+    """Seconds of each step of one generation: the prompt's (one step, if it fits), then decodes."""
+    scheduler = Scheduler(options, loaded.eos_token_ids)
+    length = max(1, min(num_rows, options.step_rows, options.longest_sequence - num_tokens))
+    prompt = tuple(position % loaded.info.vocab_size for position in range(length))
+    sampling = SamplingParams(max_tokens=num_tokens, temperature=0.0, ignore_eos=True, seed=0)
+    request = GenerationRequest(request_id="warm-up", prompt_ids=prompt, sampling=sampling)
+    scheduler.submit(0, request, 0.0)
+    seconds = []
+    while scheduler.has_work:
+        started = time.perf_counter()
+        plan = scheduler.next(0.0)
+        scheduler.commit(plan, loaded.runner.run(plan))
+        seconds.append(time.perf_counter() - started)
+    scheduler.check_integrity()
+    for output in scheduler.take_outputs():
+        if isinstance(output.event, EngineError):
+            raise output.event
+    loaded.runner.forward_seconds = loaded.runner.sampling_seconds = 0.0
+    return seconds

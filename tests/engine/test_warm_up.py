@@ -1,0 +1,88 @@
+"""How many prompt rows a step may carry follows from what its rows cost on this machine."""
+
+import pytest
+
+from engine.errors import EngineError, NumericError
+from engine.interface import EngineInfo
+from engine.options import EngineOptions
+from engine.scheduler import Scheduler
+from engine.step import StepPlan, StepResults
+from engine.warm_up import FEWEST_ROWS, Loaded, measure_rows_beside_decode, prove
+from tests.engine.fakes import EOS, FakeRunner, make_request, run_step, small_options
+
+OPTIONS = small_options(num_pages=64, page_length=16, step_rows=128, context_length=512)
+
+
+class PricedRunner(FakeRunner):
+    """Every step costs something, and every row of it: `now` is the clock."""
+
+    def __init__(self, options: EngineOptions, per_step: float, per_row: float) -> None:
+        super().__init__(options)
+        self._per_step = per_step
+        self._per_row = per_row
+        self.now = 0.0
+
+    def run(self, plan: StepPlan) -> StepResults:
+        rows = sum(chunk.stop - chunk.start for chunk in plan.chunks)
+        self.now += self._per_step + self._per_row * rows
+        return super().run(plan)
+
+
+class BrokenRunner(FakeRunner):
+    def run(self, plan: StepPlan) -> StepResults:
+        return [NumericError("not finite") for _ in plan.chunks]
+
+
+def loaded(runner: FakeRunner) -> Loaded:
+    info = EngineInfo(
+        dtype="fp32",
+        device="cpu",
+        num_parameters=1,
+        weight_bytes=4,
+        state_bytes=4,
+        context_length=512,
+        vocab_size=100,
+        num_slots=4,
+    )
+    return Loaded(runner, info, frozenset({EOS}))
+
+
+def measured(
+    monkeypatch: pytest.MonkeyPatch, *, per_step: float, per_row: float, step_rows: int = 128
+) -> int:
+    options = small_options(num_pages=64, page_length=16, step_rows=step_rows, context_length=512)
+    runner = PricedRunner(options, per_step, per_row)
+    monkeypatch.setattr("engine.warm_up.time.perf_counter", lambda: runner.now)
+    return measure_rows_beside_decode(loaded(runner), options)
+
+
+def test_as_many_rows_as_double_a_decode_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = measured(monkeypatch, per_step=20.0, per_row=1.0)
+    assert 20.0 + rows * 1.0 == pytest.approx(2 * 20.0, rel=0.1)
+
+
+def test_a_prompt_goes_on_however_dear_its_rows_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert measured(monkeypatch, per_step=0.1, per_row=1.0) == FEWEST_ROWS
+
+
+def test_free_rows_fill_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert measured(monkeypatch, per_step=20.0, per_row=0.0) == 128
+    assert measured(monkeypatch, per_step=20.0, per_row=1.0, step_rows=16) == 16
+
+
+def test_a_model_that_does_not_compute_is_refused() -> None:
+    with pytest.raises(EngineError, match="not finite"):
+        prove(loaded(BrokenRunner(OPTIONS)), OPTIONS)
+
+
+def test_prompts_take_whole_steps_alone_and_measured_ones_beside_a_decode() -> None:
+    scheduler = Scheduler(OPTIONS, frozenset({EOS}), rows_beside_decode=10)
+    runner = FakeRunner(OPTIONS)
+    scheduler.submit(1, make_request(tuple(range(1, 201)), 50, ignore_eos=True), 0.0)
+    first = scheduler.next(0.0)
+    assert [chunk.stop - chunk.start for chunk in first.chunks] == [128]
+    scheduler.commit(first, runner.run(first))
+    run_step(scheduler, runner)
+    scheduler.submit(2, make_request(tuple(range(1, 31)), 5), 0.0)
+    shared = scheduler.next(0.0)
+    assert [chunk.stop - chunk.start for chunk in shared.chunks] == [1, 10]
