@@ -5,6 +5,9 @@ from torch import Tensor
 
 from kernels.packing import GROUP, QuantizedWeight
 
+LEAST_PEAK = 1e-36
+"""A group of smaller activations is zero: 127 over its peak would not be finite."""
+
 
 def quantize_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Signed 8-bit activations with a scale per row and group of 32: values, scales.
@@ -14,7 +17,7 @@ def quantize_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
     """
     groups = rows.float().view(rows.shape[0], -1, GROUP)
     peak = groups.abs().amax(-1)
-    inverse = torch.where(peak > 0, 127.0 / peak, 0.0)
+    inverse = torch.where(peak > LEAST_PEAK, 127.0 / peak, 0.0)
     return (groups * inverse[..., None]).round(), peak / 127.0
 
 

@@ -7,6 +7,7 @@
 #include "packing.hpp"
 #include "rowwise.hpp"
 #include "state_space.hpp"
+#include "thread_pool.hpp"
 
 namespace {
 

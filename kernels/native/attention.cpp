@@ -1,5 +1,8 @@
 #include "attention.hpp"
 
+#include "instruction_set.hpp"
+#include "thread_pool.hpp"
+
 namespace granite {
 
 void attend(ThreadPool& pool, const AttentionKernels& kernels, const AttentionShape& shape,
@@ -20,7 +23,7 @@ void attend(ThreadPool& pool, const AttentionKernels& kernels, const AttentionSh
 
 const AttentionKernels& best_attention_kernels() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return avx512_attention_kernels();
+  if (has_avx512()) return avx512_attention_kernels();
 #endif
   return generic_attention_kernels();
 }

@@ -4,6 +4,9 @@
 #include <cstring>
 #include <vector>
 
+#include "instruction_set.hpp"
+#include "thread_pool.hpp"
+
 namespace granite {
 
 namespace {
@@ -91,7 +94,7 @@ void linear(ThreadPool& pool, const LinearKernels& kernels, Format format, const
 
 const LinearKernels& best_linear_kernels() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16"))
+  if (has_avx512() && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16"))
     return avx512_linear_kernels();
 #endif
   return generic_linear_kernels();

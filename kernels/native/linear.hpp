@@ -8,13 +8,15 @@
 
 #include <cstdint>
 
-#include "thread_pool.hpp"
-
 namespace granite {
+
+class ThreadPool;
 
 constexpr int64_t kPanel = 16;  // output rows packed together
 constexpr int64_t kGroup = 32;  // inputs that share a scale
 constexpr int64_t kRowTile = 16;
+// A group of smaller activations is zero: 127 over its peak would not be finite.
+constexpr float kLeastPeak = 1e-36f;
 
 enum class Format : int32_t { kInt8 = 0, kInt4 = 1, kBfloat16 = 2 };
 

@@ -16,10 +16,10 @@ void quantize_row(const float* x, int64_t inputs, int32_t zero_point, int8_t* va
     const __m512 zero = _mm512_setzero_ps();
     const float lost = _mm512_reduce_add_ps(_mm512_fmadd_ps(low, zero, _mm512_mul_ps(high, zero)));
     const float peak = _mm512_reduce_max_ps(peaks) + lost;
-    const float inverse = peak > 0.0f ? 127.0f / peak : 0.0f;
-    const __m512 factor = _mm512_set1_ps(inverse);
-    const __m512i q_low = _mm512_cvtps_epi32(_mm512_mul_ps(low, factor));
-    const __m512i q_high = _mm512_cvtps_epi32(_mm512_mul_ps(high, factor));
+    const __mmask16 counted = peak > kLeastPeak ? 0xffff : 0;
+    const __m512 factor = _mm512_set1_ps(127.0f / peak);
+    const __m512i q_low = _mm512_maskz_cvtps_epi32(counted, _mm512_mul_ps(low, factor));
+    const __m512i q_high = _mm512_maskz_cvtps_epi32(counted, _mm512_mul_ps(high, factor));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(values + group * kGroup),
                      _mm512_cvtsepi32_epi8(q_low));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(values + group * kGroup + 16),

@@ -35,7 +35,7 @@ void quantize_row(const float* x, int64_t inputs, int32_t zero_point, int8_t* va
       lost += 0.0f * own[i];  // a maximum may lose a NaN; this is 0 for finite x only
     }
     peak += lost;
-    const float inverse = peak > 0.0f ? 127.0f / peak : 0.0f;
+    const float inverse = peak > kLeastPeak ? 127.0f / peak : 0.0f;
     int32_t sum = 0;
     for (int i = 0; i < kGroup; ++i) {
       const float step = std::nearbyint(own[i] * inverse);

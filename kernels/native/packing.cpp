@@ -4,6 +4,9 @@
 #include <cstring>
 #include <vector>
 
+#include "instruction_set.hpp"
+#include "thread_pool.hpp"
+
 namespace granite {
 
 namespace {
@@ -35,7 +38,7 @@ void pack(ThreadPool& pool, const PackingKernels& kernels, Format format, const 
 
 const PackingKernels& best_packing_kernels() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return avx512_packing_kernels();
+  if (has_avx512()) return avx512_packing_kernels();
 #endif
   return generic_packing_kernels();
 }

@@ -4,9 +4,9 @@
 
 #include <cstdint>
 
-#include "thread_pool.hpp"
-
 namespace granite {
+
+class ThreadPool;
 
 // One sequence's rows in the convolution. `window` holds its newest `kernel - 1` earlier inputs.
 struct ConvolvedRows {

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "instruction_set.hpp"
+#include "thread_pool.hpp"
+
 namespace granite {
 
 namespace {
@@ -39,7 +42,7 @@ void advance_state(ThreadPool& pool, const StateKernels& kernels, const StateSha
 
 const StateKernels& best_state_kernels() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return avx512_state_kernels();
+  if (has_avx512()) return avx512_state_kernels();
 #endif
   return generic_state_kernels();
 }

@@ -5,9 +5,9 @@
 
 #include <cstdint>
 
-#include "thread_pool.hpp"
-
 namespace granite {
+
+class ThreadPool;
 
 struct StateShape {
   int64_t block_length;  // Q

@@ -209,6 +209,18 @@ def test_non_finite_values_stay_visible(native: NativeKernels) -> None:
             assert not native.linear(one, pack(torch.randn(16, 32), format)).isfinite().any()
 
 
+def test_activations_too_small_to_scale_count_as_zero(native: NativeKernels) -> None:
+    x = torch.zeros(2, 64)
+    x[0, :32] = torch.tensor([1e-39, -2e-37, 0.0, 5e-41]).repeat(8)
+    x[0, 33] = 1.0
+    for format in (Format.INT8, Format.INT4):
+        weight = pack(torch.randn(16, 64), format)
+        x[1] = x[0] * (x[0] == 1.0)
+        for kernels in (native, TWIN):
+            small, none = kernels.linear(x, weight)
+            assert torch.equal(small, none)
+
+
 def test_a_slice_where_whole_rows_are_needed_is_refused(native: NativeKernels) -> None:
     with pytest.raises(ValueError, match="contiguous"):
         native.rms_norm(torch.randn(4, 32)[:, :16], torch.ones(16), 1e-5)

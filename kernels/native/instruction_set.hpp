@@ -1,0 +1,15 @@
+// What the processor at hand can run. The lists are those of the build's flags.
+#pragma once
+
+namespace granite {
+
+#if defined(__x86_64__)
+// Everything that the *_avx512.cpp files may use; the linear layers ask for more.
+static inline bool has_avx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("fma");
+}
+#endif
+
+}  // namespace granite
