@@ -1,6 +1,7 @@
 """One life of a worker process, from the API's side: spawn it, talk to it, see it gone."""
 
 import asyncio
+import os
 import socket
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,11 @@ def worker_command() -> tuple[str, ...]:
     return (sys.executable, "-P", "-c", BOOTSTRAP, root)
 
 
+def _environment() -> dict[str, str]:
+    """torch's threads sleep while they wait: spinning would take the cores from this process."""
+    return {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ
+
+
 class WorkerProcess:
     """A plain Popen: asyncio's own children may lose their exit status when killed as they die."""
 
@@ -50,7 +56,9 @@ class WorkerProcess:
             number = theirs.fileno()
             try:
                 arguments = [*command, str(number)]  # our own interpreter, nothing from outside
-                process = Popen(arguments, pass_fds=(number,), stdin=DEVNULL)  # noqa: S603
+                process = Popen(  # noqa: S603
+                    arguments, pass_fds=(number,), stdin=DEVNULL, env=_environment()
+                )
             except OSError:
                 writer.close()
                 raise
