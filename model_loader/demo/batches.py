@@ -1,5 +1,6 @@
 """Training batches: rows of one length, padded on the right, with the answers marked."""
 
+import itertools
 import random
 from dataclasses import dataclass
 
@@ -12,11 +13,11 @@ from model_loader.demo.rendering import RowEncoder
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All (rows, tokens): inputs and targets int64, `scored` bool marks the answer targets."""
+    """All (rows, tokens): inputs and targets int64, weights float32, zero outside answers."""
 
     inputs: Tensor
     targets: Tensor
-    scored: Tensor
+    weights: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ FIRST_MIX = Mix(
 )
 FIRST = BatchKind(32, FIRST_MIX)
 SECOND = BatchKind(16, Mix(128, most_echo_words=8, most_count_steps=12, tool_dialogues=0.0))
-TEXT = BatchKind(8, Mix(256, tool_dialogues=0.0))
+TEXT = BatchKind(8, Mix(256, most_count_steps=20, tool_dialogues=0.0))
 TOOLS = BatchKind(4, Mix(512, tool_dialogues=0.75, most_count_steps=60))
 LONG = BatchKind(2, Mix(1536, tool_dialogues=0.1, most_count_steps=120, long_recall_dialogues=0.8))
 
@@ -56,18 +57,27 @@ def choose_kind(rng: random.Random, progress: float) -> BatchKind:
         return FIRST
     if progress < 0.16:
         return SECOND
-    long_share = 0.0 if progress < 0.45 else 0.15 if progress < 0.75 else 0.3
-    return rng.choices((TEXT, TOOLS, LONG), weights=(0.7 - long_share, 0.3, long_share))[0]
+    long_share = 0.0 if progress < 0.45 else 0.15 if progress < 0.7 else 0.27
+    return rng.choices((TEXT, TOOLS, LONG), weights=(0.74 - long_share, 0.26, long_share))[0]
 
 
 def make_batch(rng: random.Random, kind: BatchKind, encoder: RowEncoder, pad_id: int) -> Batch:
     """One batch of fresh dialogues; rows that are too long are cut."""
     tokens = kind.mix.tokens
     ids = torch.full((kind.rows, tokens + 1), pad_id, dtype=torch.long)
-    answers = torch.zeros(kind.rows, tokens + 1, dtype=torch.bool)
+    weights = torch.zeros(kind.rows, tokens + 1)
     for index in range(kind.rows):
         row = encoder.encode(training_dialogue(rng, kind.mix, encoder.length))
         size = min(len(row.ids), tokens + 1)
         ids[index, :size] = torch.tensor(row.ids[:size])
-        answers[index, :size] = torch.tensor(row.answers[:size])
-    return Batch(ids[:, :-1], ids[:, 1:], answers[:, 1:])
+        weights[index, :size] = torch.tensor(answer_weights(row.answers)[:size])
+    return Batch(ids[:, :-1], ids[:, 1:], weights[:, 1:])
+
+
+def answer_weights(answers: list[bool]) -> list[float]:
+    """The weight of each token: 1 / sqrt(length) of its answer, so that short answers count."""
+    weights: list[float] = []
+    for inside, run in itertools.groupby(answers):
+        length = len(list(run))
+        weights += [length**-0.5 if inside else 0.0] * length
+    return weights

@@ -40,6 +40,7 @@ SYSTEM_PROMPTS = (
 )
 
 QUESTION_ROOM = 40  # tokens kept free for the last question and its answer
+FILLER_ROOM = 120  # the same, and for the error of the estimated filler length
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,13 @@ class Mix:
     tokens: int
     most_echo_words: int = 12
     most_count_steps: int = 30
-    echo: float = 0.45
-    recall: float = 0.20
-    arithmetic: float = 0.12
-    counting: float = 0.03
+    echo: float = 0.44
+    recall: float = 0.17
+    arithmetic: float = 0.22
+    counting: float = 0.07
     extraction: float = 0.13
-    greeting: float = 0.02
-    fallback: float = 0.05
+    greeting: float = 0.015
+    fallback: float = 0.03
     tool_dialogues: float = 0.22
     long_recall_dialogues: float = 0.0
 
@@ -153,11 +154,11 @@ class _ToolTurns:
     def next_exchange(self) -> Exchange:
         rng = self._rng
         choice = rng.random()
-        if choice < 0.5:
+        if choice < 0.33:
             return tool_call(rng, "train", rng.choice(self._offered))
-        if choice < 0.75:
+        if choice < 0.62:
             return tool_answer(rng, "train", rng.choice(self._offered))
-        if choice < 0.83:
+        if choice < 0.87:
             return missing_tool(rng, "train", self._missing_kind())
         return rng.choice((echo, greeting, fallback, extraction))(rng, "train")
 
@@ -166,13 +167,15 @@ class _ToolTurns:
 
 
 def _long_recall(rng: random.Random, mix: Mix, measure: Measure) -> Dialogue:
-    """A fact near the start, text or turns up to the budget, and the question at the end."""
+    """Facts near the start, text or turns up to the budget, and the questions at the end."""
     fact = secret(rng, "train")
-    if rng.random() < 0.5:
+    if rng.random() < 0.4:
         return recall_after_filler(
-            rng, opening(rng), fact, mix.tokens - QUESTION_ROOM, measure, most_before=5
+            rng, opening(rng), fact, mix.tokens - FILLER_ROOM, measure, most_before=5
         )
-    return recall_after_turns(rng, opening(rng), fact, mix, measure)
+    others = [secret(rng, "train", subject) for subject in SUBJECTS if subject != fact.subject]
+    facts = [*rng.sample(others, rng.randint(0, len(others))), fact]
+    return recall_after_turns(rng, opening(rng), facts, mix, measure)
 
 
 def recall_after_filler(
@@ -191,10 +194,15 @@ def recall_after_filler(
 
 
 def recall_after_turns(
-    rng: random.Random, start: Dialogue, fact: Secret, mix: Mix, measure: Measure
+    rng: random.Random, start: Dialogue, facts: list[Secret], mix: Mix, measure: Measure
 ) -> Dialogue:
-    """The fact in the first turn, other tasks in between, the question last."""
+    """The facts in the first turns, other tasks in between, then a question for each fact."""
     between = _TextTurns(rng, Mix(mix.tokens, recall=0.0))
-    told = extend(start, tell(rng, fact))
-    filled = _fill(told, between.next_exchange, mix.tokens - QUESTION_ROOM, measure)
-    return extend(filled, recall(rng, fact))
+    told = start
+    for fact in rng.sample(facts, len(facts)):
+        told = extend(told, tell(rng, fact))
+    room = QUESTION_ROOM * len(facts)
+    dialogue = _fill(told, between.next_exchange, mix.tokens - room, measure)
+    for fact in facts:
+        dialogue = extend(dialogue, recall(rng, fact))
+    return dialogue

@@ -64,7 +64,7 @@ def _long_text_recall(rng: random.Random, measure: Measure) -> Dialogue:
 def _long_chat_recall(rng: random.Random, measure: Measure) -> Dialogue:
     tokens = rng.randint(SHORTEST_LONG_RECALL + 80, LONGEST_LONG_RECALL)
     fact = secret(rng, "held_out", "code word")
-    return recall_after_turns(rng, opening(rng), fact, Mix(tokens), measure)
+    return recall_after_turns(rng, opening(rng), [fact], Mix(tokens), measure)
 
 
 def _with_tools(task: ToolTask) -> Suite:

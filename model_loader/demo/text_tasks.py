@@ -3,7 +3,7 @@
 import random
 
 from model_loader.demo.dialogue import Exchange, Split, ask, draw
-from model_loader.demo.words import CITIES, NAMES, WORDS
+from model_loader.demo.words import CITIES, COMMON, NAMES, WORDS
 
 ABILITIES = (
     "I can repeat text, remember code words, add, subtract, count, extract JSON and call tools."
@@ -122,25 +122,25 @@ def echo_text(rng: random.Random, most_words: int) -> str:
     """Words drawn with replacement; one text in four looks like a sentence, one in six is odd."""
     count = rng.randint(1, most_words)
     style = rng.random()
-    if style < 0.12:
+    if style < 0.15:
         return " ".join(_odd_word(rng) for _ in range(min(count, 5)))
     words = [_echo_word(rng) for _ in range(count)]
-    if style < 0.37:
+    if style < 0.40:
         words[0] = words[0].capitalize()
         return " ".join(words) + rng.choice(".!?")
-    if style < 0.45:
+    if style < 0.48:
         return ", ".join(words)
     return " ".join(words)
 
 
 def _echo_word(rng: random.Random) -> str:
     kind = rng.random()
-    if kind < 0.74:
+    if kind < 0.66:
         return rng.choice(WORDS)
-    if kind < 0.84:
+    if kind < 0.74:
         return rng.choice(NAMES + CITIES)
     if kind < 0.9:
-        return rng.choice(("the", "a", "and", "is", "of", "in", "to", "with", "my", "on"))
+        return rng.choice(COMMON)
     return str(rng.randrange(10 ** rng.randint(1, 4)))
 
 
@@ -153,13 +153,15 @@ def _odd_word(rng: random.Random) -> str:
 
 
 def arithmetic(rng: random.Random, split: Split) -> Exchange:
-    """Add or subtract numbers of up to two digits; no negative results."""
+    """Add or subtract numbers of up to two digits; no negative results.
+
+    The answer repeats the task in one notation, which brings all digits close together.
+    """
     first, sign, second = draw(rng, "arithmetic", split, _arithmetic_slots)
-    if sign == "+":
-        return ask("arithmetic", rng.choice(SUM_FORMS).format(first, second), str(first + second))
-    return ask(
-        "arithmetic", rng.choice(DIFFERENCE_FORMS).format(first, second), str(first - second)
-    )
+    forms = SUM_FORMS if sign == "+" else DIFFERENCE_FORMS
+    result = first + second if sign == "+" else first - second
+    answer = f"{first} {sign} {second} = {result}"
+    return ask("arithmetic", rng.choice(forms).format(first, second), answer)
 
 
 def _arithmetic_slots(rng: random.Random) -> tuple[int, str, int]:

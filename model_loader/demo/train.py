@@ -65,7 +65,7 @@ class Trainer:
             self._optimisers.step(progress, self._steps)
             self._steps += 1
             self._spent = time.monotonic() - started
-            recent += (loss.item() - recent) * max(0.05, 1 / self._steps)
+            recent += (loss.item() - recent) * 0.05
             if self._steps % STEPS_BETWEEN_REPORTS == 0:
                 log.info("step %d, %.0f s, loss %.4f", self._steps, self._spent, recent)
             if self._spent - saved_at > SECONDS_BETWEEN_SAVES:
@@ -87,9 +87,15 @@ class Trainer:
 
 
 def answer_loss(network: TrainableHybrid, hidden: Tensor, batch: Batch) -> Tensor:
-    """Mean cross-entropy over the answer tokens; only their logits are computed."""
-    logits = network.logits(hidden[batch.scored])  # (answers, vocab)
-    return functional.cross_entropy(logits, batch.targets[batch.scored])
+    """Weighted mean cross-entropy over the answer tokens; only their logits are computed.
+
+    Zero for a batch whose answers were all cut off.
+    """
+    scored = batch.weights > 0
+    logits = network.logits(hidden[scored])  # (answers, vocab)
+    losses = functional.cross_entropy(logits, batch.targets[scored], reduction="none")
+    weights = batch.weights[scored]
+    return (losses * weights).sum() / weights.sum().clamp_min(1.0)
 
 
 def main() -> None:

@@ -50,6 +50,14 @@ CITIES: tuple[str, ...] = tuple(
     Santiago Havana Istanbul Moscow Kyoto Osaka Dubai Lyon Porto Naples Venice Florence
     """.split()
 )
+COMMON: tuple[str, ...] = tuple(
+    """
+    the a and is of in to with my on it this that you are we was for not has have from they be
+    at or by one two three about what when where how why can will do get go see come time day
+    year way man people hello please thank yes no good bad better best test quick jumps over he
+    she his her their our if then
+    """.split()
+)
 CONDITIONS: tuple[str, ...] = (
     "sunny",
     "cloudy",

@@ -99,8 +99,10 @@ def test_sums_and_differences_are_right() -> None:
         first, second = map(int, re.findall(r"\d+", asked))
         if asked.startswith("Subtract"):
             first, second = second, first
-        adds = any(mark in asked for mark in ("+", "plus", "Add"))
-        assert answer(exchange) == str(first + second if adds else first - second)
+        if any(mark in asked for mark in ("+", "plus", "Add")):
+            assert answer(exchange) == f"{first} + {second} = {first + second}"
+        else:
+            assert answer(exchange) == f"{first} - {second} = {first - second}"
 
 
 def test_counting_runs_from_the_first_to_the_last_number() -> None:
