@@ -77,7 +77,8 @@ def describe(plan: StartupPlan) -> str:
 def _precision(options: EngineOptions) -> str:
     """Of the weights, and what computes on them."""
     weights = options.dtype if options.quantization == "none" else options.quantization
-    place = f"{weights} on {options.device}, {options.threads} threads"
+    threads = "1 thread" if options.threads == 1 else f"{options.threads} threads"
+    place = f"{weights} on {options.device}, {threads}"
     if options.is_native or options.device != "cpu":
         return place
     return f"{place}, plain torch (slow: no C++ compiler at installation)"

@@ -45,7 +45,8 @@ def test_the_readme_shows_a_request_that_works(demo_server: DemoServer) -> None:
     assert commands
     for command in commands:
         answer = run_curl(command.replace(README_URL, demo_server.url))
-        assert '"choices"' in answer
+        (shown,) = re.findall(r'^\{"id".*"content":"([^"]+)"', README.read_text(), re.M)
+        assert json.loads(answer)["choices"][0]["message"]["content"] == shown
 
 
 def test_a_stream_is_one_event_a_piece_and_ends_with_done(demo_server: DemoServer) -> None:
