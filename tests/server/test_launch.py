@@ -44,6 +44,20 @@ def test_the_description_names_model_precision_memory_and_context() -> None:
     assert "context    5000 tokens" in text
 
 
+@pytest.mark.parametrize(
+    ("is_native", "device", "says"),
+    [(True, "cpu", False), (False, "cpu", True), (False, "cuda", False)],
+)
+def test_the_description_says_when_the_native_kernels_are_missed(
+    is_native: bool, device: str, says: bool
+) -> None:
+    options = EngineOptions(checkpoint="/m", is_native=is_native, device=device)
+    plan = StartupPlan(
+        model_names=("m",), options=options, weight_bytes=0, slot_bytes=0, page_bytes=0
+    )
+    assert ("plain torch" in describe(plan)) is says
+
+
 def test_the_example_request_is_valid_shell_and_json() -> None:
     words = shlex.split(curl_example("http://h:1", "demo", needs_key=False))
     assert words[:2] == ["curl", "http://h:1/v1/chat/completions"]

@@ -85,6 +85,13 @@ def test_a_cpu_without_bf16_computes_in_fp32_when_the_memory_is_there() -> None:
     assert plan(roomy).options.dtype == "fp32"
 
 
+def test_without_native_kernels_weights_stay_plain_and_asking_for_less_is_refused() -> None:
+    options = plan(SERVER).options
+    assert (options.is_native, options.quantization) == (False, "none")
+    with pytest.raises(InvalidSettings, match="--quantize.*not built"):
+        plan(SERVER, quantize="int8")
+
+
 def test_a_gpu_can_be_left_unused() -> None:
     options = plan(GPU, device="cpu").options
     assert (options.device, options.threads) == ("cpu", 16)
