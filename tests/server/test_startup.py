@@ -59,6 +59,7 @@ TINY = ModelConfig(
 )
 LAPTOP = Machine(cores=8, free_bytes=12 * GIBIBYTE, has_fast_bf16=False)
 SERVER = Machine(cores=64, free_bytes=256 * GIBIBYTE, has_fast_bf16=True)
+NATIVE = Machine(cores=64, free_bytes=256 * GIBIBYTE, has_fast_bf16=True, has_native_kernels=True)
 GPU = Machine(cores=16, free_bytes=64 * GIBIBYTE, has_fast_bf16=False, free_gpu_bytes=70 * GIBIBYTE)
 
 
@@ -95,6 +96,30 @@ def test_without_native_kernels_weights_stay_plain_and_asking_for_less_is_refuse
 def test_a_gpu_can_be_left_unused() -> None:
     options = plan(GPU, device="cpu").options
     assert (options.device, options.threads) == ("cpu", 16)
+
+
+def test_a_large_model_is_quantised_only_where_the_kernels_can() -> None:
+    options = plan(NATIVE).options
+    assert (options.quantization, options.is_native) == ("int8", True)
+    options = plan(SERVER).options
+    assert (options.quantization, options.is_native) == ("none", False)
+
+
+def test_a_small_model_and_a_chosen_precision_are_left_as_they_are() -> None:
+    assert plan(NATIVE, TINY).options.quantization == "none"
+    assert plan(NATIVE, dtype="bf16").options.quantization == "none"
+    assert plan(NATIVE, dtype="bf16", quantize="int4").options.quantization == "int4"
+
+
+def test_quantised_weights_take_less_memory() -> None:
+    plain, eight, four = (plan(NATIVE, quantize=bits) for bits in ("none", "int8", "int4"))
+    assert plain.weight_bytes > 1.8 * eight.weight_bytes
+    assert eight.weight_bytes > 1.4 * four.weight_bytes
+
+
+def test_quantisation_without_native_kernels_is_refused_by_its_flag() -> None:
+    with pytest.raises(InvalidSettings, match="--quantize"):
+        plan(SERVER, quantize="int8")
 
 
 def test_a_large_model_gets_every_core_and_a_tiny_one_a_single_thread() -> None:
@@ -151,7 +176,12 @@ def test_weights_larger_than_the_memory_are_refused_with_both_sizes() -> None:
 
 def test_limits_and_deadlines_reach_the_engine() -> None:
     options = plan(
-        SERVER, max_queued_requests=7, queue_timeout=1.5, step_rows=32, threads=3, api_key="k"
+        SERVER,
+        max_queued_requests=7,
+        queue_timeout=1.5,
+        step_rows=32,
+        threads=3,
+        packed_cache=False,
     ).options
     assert options == EngineOptions(
         checkpoint=str(CHECKPOINT),
