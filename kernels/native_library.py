@@ -14,6 +14,15 @@ from kernels.errors import GraniteError
 from kernels.interface import Span, StatePool, Weight
 from kernels.library_path import library_path
 from kernels.linear import linear
+from kernels.native_structures import (
+    MAX_BLOCK_LENGTH,
+    MAX_TAPS,
+    AttentionRows,
+    AttentionShape,
+    ConvolvedRows,
+    SequenceRows,
+    StateShape,
+)
 from kernels.packing import PANEL, Format, PackedWeight
 
 _FLOAT = 4  # bytes
@@ -21,44 +30,6 @@ _FLOAT = 4  # bytes
 
 class NativeKernelsMissing(GraniteError):
     """The package was installed without a compiler, so the library was not built."""
-
-
-class _StateShape(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_int64) for name in ("block_length", "heads", "channels", "groups", "state")
-    ]
-
-
-class _SequenceRows(ctypes.Structure):
-    _fields_ = [
-        ("rows", ctypes.c_int64),
-        ("offset", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("x", "b", "c", "dt")),
-        *((name, ctypes.c_void_p) for name in ("boundary", "ring_x", "ring_b", "ring_dt", "y")),
-    ]
-
-
-class _ConvolvedRows(ctypes.Structure):
-    _fields_ = [
-        ("rows", ctypes.c_int64),
-        ("x", ctypes.c_void_p),
-        ("window", ctypes.c_void_p),
-        ("y", ctypes.c_void_p),
-    ]
-
-
-class _AttentionShape(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_int64) for name in ("heads", "kv_heads", "head_dim", "page_length")]
-
-
-class _AttentionRows(ctypes.Structure):
-    _fields_ = [
-        ("rows", ctypes.c_int64),
-        ("start", ctypes.c_int64),
-        ("queries", ctypes.c_void_p),
-        ("pages", ctypes.c_void_p),
-        ("y", ctypes.c_void_p),
-    ]
 
 
 class NativeKernels:
@@ -181,10 +152,11 @@ class NativeKernels:
         self, rows: Tensor, pool: StatePool, spans: Sequence[Span], weight: Tensor, bias: Tensor
     ) -> Tensor:
         """`rows` may be a slice of wider rows."""
+        _require_at_most(MAX_TAPS, weight.shape[0], "taps of the convolution")
         output = torch.empty(rows.shape)
-        sequences = (_ConvolvedRows * len(spans))(
+        sequences = (ConvolvedRows * len(spans))(
             *(
-                _ConvolvedRows(
+                ConvolvedRows(
                     span.num_rows,
                     _row_address(rows, span.rows.start),
                     _row_address(pool.windows, span.slot),
@@ -215,12 +187,13 @@ class NativeKernels:
         d: Tensor,
     ) -> Tensor:
         _, block_length, heads, channels = pool.ring_x.shape
+        _require_at_most(MAX_BLOCK_LENGTH, block_length, "rows of a block")
         groups, state = pool.ring_b.shape[2:]
         width = heads * channels
         output = torch.empty(convolved.shape[0], width)
-        sequences = (_SequenceRows * len(spans))(
+        sequences = (SequenceRows * len(spans))(
             *(
-                _SequenceRows(
+                SequenceRows(
                     span.num_rows,
                     span.start % block_length,
                     x := _row_address(convolved, span.rows.start),
@@ -236,7 +209,7 @@ class NativeKernels:
                 for span in spans
             )
         )
-        shape = _StateShape(block_length, heads, channels, groups, state)
+        shape = StateShape(block_length, heads, channels, groups, state)
         self._library.granite_advance_state(
             self._context,
             ctypes.byref(shape),
@@ -253,9 +226,9 @@ class NativeKernels:
     ) -> Tensor:
         queries = queries.contiguous()
         output = torch.empty_like(queries)
-        sequences = (_AttentionRows * len(spans))(
+        sequences = (AttentionRows * len(spans))(
             *(
-                _AttentionRows(
+                AttentionRows(
                     span.num_rows,
                     span.start,
                     _row_address(queries, span.rows.start),
@@ -266,7 +239,7 @@ class NativeKernels:
             )
         )
         _, page_length, kv_heads, head_dim = keys.shape
-        shape = _AttentionShape(queries.shape[1], kv_heads, head_dim, page_length)
+        shape = AttentionShape(queries.shape[1], kv_heads, head_dim, page_length)
         self._library.granite_attend(
             self._context,
             ctypes.byref(shape),
@@ -282,6 +255,11 @@ class NativeKernels:
 def _row_address(tensor: Tensor, row: int) -> int:
     """Address of a row along the first dimension."""
     return tensor.data_ptr() + row * tensor.stride(0) * _FLOAT
+
+
+def _require_at_most(limit: int, value: int, what: str) -> None:
+    if value > limit:
+        raise ValueError(f"native kernels take at most {limit} {what}, not {value}")
 
 
 def _int64(value: int) -> ctypes.c_int64:

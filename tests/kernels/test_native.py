@@ -224,3 +224,12 @@ def test_activations_too_small_to_scale_count_as_zero(native: NativeKernels) -> 
 def test_a_slice_where_whole_rows_are_needed_is_refused(native: NativeKernels) -> None:
     with pytest.raises(ValueError, match="contiguous"):
         native.rms_norm(torch.randn(4, 32)[:, :16], torch.ones(16), 1e-5)
+
+
+def test_sizes_beyond_what_the_native_code_has_room_for_are_refused(native: NativeKernels) -> None:
+    pool = random_pool((2, 16, 1, 16, 65))
+    x, span = torch.randn(1, 64), Span(slice(0, 1), 0, 0, NO_PAGES)
+    with pytest.raises(ValueError, match="at most 64 rows of a block, not 65"):
+        native.advance_state(x, torch.rand(1, 2), pool, [span], torch.zeros(2), torch.zeros(2))
+    with pytest.raises(ValueError, match="at most 8 taps"):
+        native.convolve_silu(x, pool, [span], torch.randn(9, 64), torch.randn(64))

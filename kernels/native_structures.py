@@ -1,0 +1,48 @@
+"""The structures that the native kernels take, field by field those of `native/*.hpp`.
+
+Pointers are addresses; what they point to must outlive the call.
+"""
+
+import ctypes
+
+MAX_BLOCK_LENGTH = 64
+MAX_TAPS = 8
+"""What the native kernels keep on their stack (`kMaxBlockLength`, `kMaxTaps`)."""
+
+
+class StateShape(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_int64) for name in ("block_length", "heads", "channels", "groups", "state")
+    ]
+
+
+class SequenceRows(ctypes.Structure):
+    _fields_ = [
+        ("rows", ctypes.c_int64),
+        ("offset", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("x", "b", "c", "dt")),
+        *((name, ctypes.c_void_p) for name in ("boundary", "ring_x", "ring_b", "ring_dt", "y")),
+    ]
+
+
+class ConvolvedRows(ctypes.Structure):
+    _fields_ = [
+        ("rows", ctypes.c_int64),
+        ("x", ctypes.c_void_p),
+        ("window", ctypes.c_void_p),
+        ("y", ctypes.c_void_p),
+    ]
+
+
+class AttentionShape(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int64) for name in ("heads", "kv_heads", "head_dim", "page_length")]
+
+
+class AttentionRows(ctypes.Structure):
+    _fields_ = [
+        ("rows", ctypes.c_int64),
+        ("start", ctypes.c_int64),
+        ("queries", ctypes.c_void_p),
+        ("pages", ctypes.c_void_p),
+        ("y", ctypes.c_void_p),
+    ]
