@@ -38,7 +38,7 @@ class NativeKernels:
     def __init__(self, threads: int, *, generic: bool = False) -> None:
         path = library_path()
         if not path.exists():
-            raise NativeKernelsMissing(f"{path.name} is missing: no C++ compiler at installation")
+            raise NativeKernelsMissing(f"{path.name} was not built at installation")
         self._library = ctypes.CDLL(str(path))
         self._library.granite_create.restype = ctypes.c_void_p
         self._library.granite_instruction_set.restype = ctypes.c_char_p

@@ -123,15 +123,20 @@ def _precision(
     settings: Settings, config: ModelConfig, machine: Machine, device: str, free: int
 ) -> Precision:
     dtype = _dtype(settings, config, machine, device, free)
-    is_native = device == "cpu" and machine.has_native_kernels
-    return Precision(dtype, _quantization(settings, dtype, is_native), is_native)
+    can_be_native = device == "cpu" and machine.has_native_kernels
+    is_fast = can_be_native and machine.has_avx512
+    quantization = _quantization(settings, dtype, can_be_native, is_fast)
+    # Without AVX-512 nothing shows that plain C++ beats torch's products: it only saves memory.
+    return Precision(dtype, quantization, is_fast or quantization != "none")
 
 
-def _quantization(settings: Settings, dtype: DtypeName, is_native: bool) -> Quantization:
+def _quantization(
+    settings: Settings, dtype: DtypeName, can_be_native: bool, is_fast: bool
+) -> Quantization:
     """8 bits lose next to nothing and halve what a step reads, unless fp32 is wanted or small."""
     if settings.quantize == "auto":
-        return "int8" if is_native and dtype == "bf16" and settings.dtype == "auto" else "none"
-    if settings.quantize != "none" and not is_native:
+        return "int8" if is_fast and dtype == "bf16" and settings.dtype == "auto" else "none"
+    if settings.quantize != "none" and not can_be_native:
         raise InvalidSettings(
             "--quantize: needs the native CPU kernels, which were not built at installation"
         )

@@ -22,6 +22,8 @@ from tests.server.live import LiveServer, live_server
 from tests.server.probe import probe_app
 from tests.server.wire import connect, exchange, get, is_closed, post, read_reply
 
+pytestmark = pytest.mark.slow  # whole lives of processes
+
 ENDLESS = Script(token_ids=tuple(range(1000)), delay=0.05)
 
 

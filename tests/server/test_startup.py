@@ -59,7 +59,13 @@ TINY = ModelConfig(
 )
 LAPTOP = Machine(cores=8, free_bytes=12 * GIBIBYTE, has_fast_bf16=False)
 SERVER = Machine(cores=64, free_bytes=256 * GIBIBYTE, has_fast_bf16=True)
-NATIVE = Machine(cores=64, free_bytes=256 * GIBIBYTE, has_fast_bf16=True, has_native_kernels=True)
+NATIVE = Machine(
+    cores=64,
+    free_bytes=256 * GIBIBYTE,
+    has_fast_bf16=True,
+    has_native_kernels=True,
+    has_avx512=True,
+)
 GPU = Machine(cores=16, free_bytes=64 * GIBIBYTE, has_fast_bf16=False, free_gpu_bytes=70 * GIBIBYTE)
 
 
@@ -109,6 +115,14 @@ def test_a_small_model_and_a_chosen_precision_are_left_as_they_are() -> None:
     assert plan(NATIVE, TINY).options.quantization == "none"
     assert plan(NATIVE, dtype="bf16").options.quantization == "none"
     assert plan(NATIVE, dtype="bf16", quantize="int4").options.quantization == "int4"
+
+
+def test_without_avx512_the_native_kernels_serve_only_who_asks_for_few_bits() -> None:
+    older = Machine(cores=8, free_bytes=64 * GIBIBYTE, has_fast_bf16=False, has_native_kernels=True)
+    options = plan(older).options
+    assert (options.is_native, options.quantization) == (False, "none")
+    options = plan(older, quantize="int8").options
+    assert (options.is_native, options.quantization) == (True, "int8")
 
 
 def test_quantised_weights_take_less_memory() -> None:
