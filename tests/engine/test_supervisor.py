@@ -20,6 +20,8 @@ from tests.engine.asynchronous import is_idle, read, until
 from tests.engine.conftest import FAKE_WORKER, StartEngine
 from tests.engine.fakes import make_request, small_options, solo_tokens
 
+pytestmark = pytest.mark.slow  # whole lives of processes
+
 
 def pid_of(client: EngineClient) -> int:
     assert client.worker_pid is not None

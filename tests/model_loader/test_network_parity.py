@@ -18,6 +18,8 @@ from model_loader.rows import FlatBatch, Segment
 from model_loader.state import HybridState
 from tests.tiny_checkpoint import TinyShape, load_oracle, write_checkpoint
 
+pytestmark = pytest.mark.slow  # the reference is slow
+
 BLOCK, PAGE = 16, 32
 SHAPES = {
     "mamba first": TinyShape(),
