@@ -1,7 +1,7 @@
 """The real worker on the fake model, as its own process. The checkpoint says how to misbehave.
 
 `fake:step=0.01,load=0.2,die_at=5`: seconds of each step and of loading; the step of sudden death.
-Steps are counted from the self-test on, which takes two.
+Steps are counted from the warm-up on, which takes eight.
 """
 
 import os
@@ -19,7 +19,7 @@ from engine.worker import run_worker
 from model_loader.errors import CorruptWeights
 from tests.engine.fakes import EOS, VOCAB_SIZE, FakeRunner
 
-SELF_TEST_STEPS = 2
+WARM_UP_STEPS = 8
 
 
 class MisbehavingRunner(FakeRunner):
@@ -33,7 +33,7 @@ class MisbehavingRunner(FakeRunner):
         time.sleep(self._faults.get("step", 0.0))
         if self._num_steps == self._faults.get("die_at"):
             os.kill(os.getpid(), signal.SIGKILL)
-        if self._num_steps > SELF_TEST_STEPS + 1:
+        if self._num_steps > WARM_UP_STEPS + 1:
             time.sleep(self._faults.get("hang", 0.0))
         return super().run(plan)
 

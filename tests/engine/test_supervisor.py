@@ -65,7 +65,7 @@ async def test_killing_the_worker_fails_every_request_once_and_it_comes_back(
 
 
 async def test_dying_in_the_middle_of_a_step_is_the_same(start_engine: StartEngine) -> None:
-    client = await start_engine(checkpoint="fake:die_at=9")
+    client = await start_engine(checkpoint="fake:die_at=15")
     old_pid = pid_of(client)
     reply = await read(client.submit(make_request(max_tokens=30)))
     assert isinstance(reply.error, WorkerDied)
