@@ -19,6 +19,8 @@ from benchmarks.streaming_client import LengthControl
 from benchmarks.summary import LevelSummary, Spread
 from server.command_line import parse_settings
 
+pytestmark = pytest.mark.slow  # whole lives of processes
+
 FAKE_SERVER = Path(__file__).parent / "fake_server.py"
 WORKLOAD = Workload(streams=(1, 2), prompt_tokens=8, output_tokens=4, repeats=1, timeout=10)
 TIMEOUT = 20.0

@@ -18,6 +18,8 @@ from tests.engine.asynchronous import is_idle, read, until
 from tests.engine.conftest import StartEngine
 from tests.engine.fakes import make_request, solo_tokens
 
+pytestmark = pytest.mark.slow  # whole lives of processes
+
 
 def requests(count: int, max_tokens: int = 20) -> list[GenerationRequest]:
     return [make_request((n, n + 1, n + 2), max_tokens) for n in range(1, count + 1)]

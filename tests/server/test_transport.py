@@ -15,6 +15,8 @@ from tests.server.live import running
 from tests.server.probe import probe_app
 from tests.server.wire import connect, exchange, get, is_closed, post, read_reply
 
+pytestmark = pytest.mark.slow  # deadlines are waited for
+
 SHORT = ConnectionLimits(head=0.6, body=0.8, linger=0.5, send=0.8, max_connections=20)
 
 
