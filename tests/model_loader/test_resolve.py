@@ -71,7 +71,7 @@ def requested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
     monkeypatch.setattr(HubHandler, "requested", [], raising=False)
     with ThreadingHTTPServer(("127.0.0.1", 0), HubHandler) as server:
         use_hub(monkeypatch, tmp_path / "cache", f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield HubHandler.requested
         server.shutdown()
