@@ -28,7 +28,7 @@ def uniform(seed: int, choice: int, position: int) -> float:
 def draw_token(
     scores: npt.NDArray[np.float32], peak: float, params: SamplingParams, uniform_number: float
 ) -> int:
-    """Temperature, top_k, top_p, min_p, then the draw.
+    """Temperature, top_k, top_p, min_p, top_a, then the draw.
 
     `scores` is (vocab,) without NaN or +inf, and `peak`, its maximum, is finite. The kept tokens
     are laid side by side in ranking order, each as wide as its weight; the token at
@@ -63,9 +63,10 @@ def _place(
     """
     cumulative = np.cumsum(weights)
     kept = num_kept(weights, cumulative, cumulative[-1] if total is None else total, params)
+    cuts = params.top_p < 1.0 or params.min_p > 0.0 or params.top_a > 0.0
     if is_complete or kept < weights.size:
         kept_weight = cumulative[kept - 1]
-    elif total is not None and params.top_p >= 1.0 and params.min_p <= 0.0:
+    elif total is not None and not cuts:
         kept_weight = total
     else:
         return None

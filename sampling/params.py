@@ -24,9 +24,9 @@ class InvalidSamplingParams(GraniteError):
 class SamplingParams:
     """How the next tokens of one request are chosen. Defaults are OpenAI's.
 
-    `top_k = 0`, `top_p = 1` and `min_p = 0` switch those filters off. `logprobs` is None for none,
-    else how many alternatives (0 to 20) accompany each token's own log-probability. `seed = None`
-    lets the engine draw a fresh one.
+    `top_k = 0`, `top_p = 1`, `min_p = 0` and `top_a = 0` switch those filters off. `logprobs` is
+    None for none, else how many alternatives (0 to 20) accompany each token's own log-probability.
+    `seed = None` lets the engine draw a fresh one.
 
     Raises:
         InvalidSamplingParams: a value is outside its range, not a number, or a token id is negative
@@ -38,6 +38,7 @@ class SamplingParams:
     top_p: float = 1.0
     top_k: int = 0
     min_p: float = 0.0
+    top_a: float = 0.0
     repetition_penalty: float = 1.0
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
@@ -52,6 +53,7 @@ class SamplingParams:
         _require_range("temperature", self.temperature, 0.0, 2.0)
         _require_range("top_p", self.top_p, 0.0, 1.0)
         _require_range("min_p", self.min_p, 0.0, 1.0)
+        _require_range("top_a", self.top_a, 0.0, 1.0)
         _require_range("repetition_penalty", self.repetition_penalty, 0.01, 10.0)
         _require_range("frequency_penalty", self.frequency_penalty, -2.0, 2.0)
         _require_range("presence_penalty", self.presence_penalty, -2.0, 2.0)

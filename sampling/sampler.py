@@ -1,8 +1,9 @@
 """From the logits of one step to one token a row. Knows ids; no text, no requests, no model.
 
-The order is: bias and suppressed ids, penalties, temperature, top_k, top_p, min_p, draw. Rows are
-worked on one after the other by single-threaded numpy, which at this size is faster than torch's
-sorting and makes a row's result bitwise independent of its neighbours and of torch's threads.
+The order is: bias and suppressed ids, penalties, temperature, top_k, top_p, min_p, top_a, draw.
+Rows are worked on one after the other by single-threaded numpy, which at this size is faster than
+torch's sorting and makes a row's result bitwise independent of its neighbours and of torch's
+threads.
 """
 
 import math

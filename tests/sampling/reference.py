@@ -39,14 +39,18 @@ def reference_ranking(scores: Sequence[float]) -> list[int]:
 def reference_kept(
     scores: Sequence[float], params: SamplingParams, top_p: float
 ) -> list[tuple[int, float]]:
-    """(id, probability) of what temperature, top_k, `top_p` and min_p leave, in ranking order."""
+    """(id, probability) of what temperature, top_k and the other filters leave, ranked.
+
+    `top_p` stands for that of `params`; top_a looks at the same distribution as it.
+    """
     ids = reference_ranking(scores)
     if params.top_k:
         ids = ids[: params.top_k]
     best = scores[ids[0]]
     kept = [(id_, math.exp((scores[id_] - best) / params.temperature)) for id_ in ids]
+    total = math.fsum(weight for _, weight in kept)
+    least = params.top_a * (1.0 / total) ** 2
     if top_p < 1.0:
-        total = math.fsum(weight for _, weight in kept)
         nucleus, reached = [], 0.0
         for id_, weight in kept:
             nucleus.append((id_, weight))
@@ -55,8 +59,9 @@ def reference_kept(
                 break
         kept = nucleus
     kept = [(id_, weight) for id_, weight in kept if weight >= params.min_p]
-    total = math.fsum(weight for _, weight in kept)
-    return [(id_, weight / total) for id_, weight in kept]
+    kept = [(id_, weight) for id_, weight in kept if weight / total >= least]
+    kept_total = math.fsum(weight for _, weight in kept)
+    return [(id_, weight / kept_total) for id_, weight in kept]
 
 
 def reference_draw(kept: Sequence[tuple[int, float]], uniform_number: float) -> int:

@@ -36,6 +36,7 @@ def sampling_params(vocab_size: int) -> st.SearchStrategy[SamplingParams]:
         top_p=st.sampled_from([1.0, 1.0, 0.9, 0.6, 0.3, 0.999, 0.0]),
         top_k=st.sampled_from([0, 0, 0, 3, 50, vocab_size + 1, 1, 2**31 - 1]),
         min_p=st.sampled_from([0.0, 0.0, 0.0, 1e-4, 0.2, 1.0]),
+        top_a=st.sampled_from([0.0, 0.0, 0.0, 0.01, 0.5, 1.0]),
         repetition_penalty=st.sampled_from([1.0, 1.0, 0.01, 1.3, 10.0]),
         frequency_penalty=penalty,
         presence_penalty=penalty,

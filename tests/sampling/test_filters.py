@@ -71,6 +71,24 @@ def test_min_p_one_keeps_only_the_tokens_as_likely_as_the_best() -> None:
     assert drawable([1.0, 2.0, 0.0, 2.0], min_p=1.0) == [1, 3]
 
 
+def test_top_a_asks_for_less_the_flatter_the_distribution_is() -> None:
+    # Least probabilities: 0.5 * 0.6**2 = 0.18, and 0.5 * 0.3**2 = 0.045.
+    assert drawable(log(0.6, 0.2, 0.15, 0.05), top_a=0.5) == [0, 1]
+    assert drawable(log(0.3, 0.3, 0.3, 0.1), top_a=0.5) == [0, 1, 2, 3]
+
+
+def test_top_a_looks_at_probabilities_after_temperature_and_top_k() -> None:
+    probabilities = log(0.5, 0.25, 0.15, 0.1)
+    assert drawable(probabilities, top_a=0.9) == [0, 1]
+    assert drawable(probabilities, top_a=0.9, temperature=2.0) == [0, 1, 2, 3]
+    # Of two tokens left the best holds 2/3, so the other needs 0.9 * 4/9 = 0.4 and has 1/3.
+    assert drawable(probabilities, top_a=0.9, top_k=2) == [0]
+
+
+def test_top_a_one_still_keeps_the_best_token() -> None:
+    assert drawable(log(0.98, 0.01, 0.01), top_a=1.0) == [0]
+
+
 def test_the_strictest_filter_wins() -> None:
     probabilities = log(0.4, 0.3, 0.2, 0.1)
     assert drawable(probabilities, top_k=3, top_p=0.8, min_p=0.6) == [0, 1]
