@@ -20,6 +20,7 @@ from server.health import health_router
 from server.lifecycle import Lifecycle
 from server.metrics import Metrics, metrics_router
 from server.openai.routes import openai_router
+from server.prompt import PromptEncoder
 from server.security import HostCheck, KeyCheck
 from server.services import Services
 from server.settings import Settings
@@ -40,7 +41,7 @@ def create_app(
     services = Services(
         engine=engine,
         tokenizer=tokenizer,
-        template=template,
+        encoder=PromptEncoder(tokenizer, template),
         settings=settings,
         model_names=tuple(model_names),
         metrics=metrics,

@@ -1,66 +1,19 @@
-"""One accepted request on its way out: engine events in, neutral text events out. Knows no dialect.
+"""One accepted request on its way out: engine events in, neutral events out. Knows no dialect.
 
 A dialect has two endings for the same events: write them as they come, or fold them into one body.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 
 from engine.errors import WorkerDied
 from engine.interface import Engine, Generation
-from engine.request import FinishReason, GenerationRequest, PrefillProgress
+from engine.request import GenerationRequest, PrefillProgress
+from server.events import ChoiceFinished, EndReason, Event, Progress, TextDelta, Usage
+from server.folding import FoldedChoice
 from server.interleave import interleave
 from server.reply_meter import ReplyMeter
-from server.text_stream import ChoiceText, Decoder, PlacedToken
-
-
-@dataclass(frozen=True, slots=True)
-class TextDelta:
-    """Text of one choice that will not be taken back, and the tokens that it came from."""
-
-    choice: int
-    text: str
-    tokens: tuple[PlacedToken, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ChoiceFinished:
-    """The last event of a choice. `stop_string` is the one that ended it, if one did."""
-
-    choice: int
-    reason: FinishReason
-    stop_string: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Prompt tokens of one choice read so far."""
-
-    choice: int
-    processed: int
-    total: int
-
-
-Event = TextDelta | ChoiceFinished | Progress
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Exact token counts. Each prompt counts once, however many choices continue it."""
-
-    prompt_tokens: int
-    completion_tokens: int
-
-
-@dataclass(slots=True)
-class FoldedChoice:
-    """A whole choice: what its events add up to."""
-
-    text: str = ""
-    tokens: list[PlacedToken] = field(default_factory=list)
-    reason: FinishReason | None = None
-    stop_string: str | None = None
+from server.text_stream import ChoiceText, Decoder
 
 
 class Reply:
@@ -124,12 +77,7 @@ class Reply:
         folded = [FoldedChoice() for group in self._choices for _ in group]
         async with aclosing(self.events()) as events:
             async for event in events:
-                if isinstance(event, TextDelta):
-                    folded[event.choice].text += event.text
-                    folded[event.choice].tokens += event.tokens
-                elif isinstance(event, ChoiceFinished):
-                    folded[event.choice].reason = event.reason
-                    folded[event.choice].stop_string = event.stop_string
+                folded[event.choice].add(event)
         return folded
 
     async def _events_of(self, index: int) -> AsyncGenerator[Event]:
@@ -151,7 +99,8 @@ class Reply:
                     yield TextDelta(choice, piece.text, piece.tokens)
                 if text.finish_reason is not None:
                     self._meter.choice_finished(text.finish_reason)
-                    yield ChoiceFinished(choice, text.finish_reason, text.stop_string)
+                    reason = EndReason(text.finish_reason.value)
+                    yield ChoiceFinished(choice, reason, text.stop_string)
                     num_running -= 1
                     if num_running == 0:
                         return

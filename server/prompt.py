@@ -4,7 +4,6 @@ Encoding runs off the event loop, and text that cannot possibly fit is refused b
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +13,7 @@ from model_loader.chat_template import ChatTemplate
 from model_loader.conversation import Conversation, InvalidConversation
 from model_loader.tokenizer import Tokenizer
 from server.errors import BadRequest, ContextLengthExceeded
+from server.question import ChatMessage, ChatPrompt, Prompt, TextPrompt, TokenPrompt
 
 
 def loaded_info(engine: Engine) -> EngineInfo:
@@ -30,41 +30,39 @@ class PromptEncoder:
         self._tokenizer = tokenizer
         self._template = template
 
-    async def encode_chat(
-        self, messages: Sequence[Mapping[str, Any]], context_length: int
-    ) -> tuple[int, ...]:
-        """Render messages with the checkpoint's template, ready for the assistant's answer.
+    async def encode(self, prompt: Prompt, info: EngineInfo, field: str) -> tuple[int, ...]:
+        """The ids of one prompt; errors name `field`. The length is for the caller to check.
 
         Raises:
             ContextLengthExceeded: there are more characters than the context could hold.
-            BadRequest: the template has no text for these messages.
+            BadRequest: the template has no text for these messages, or an id is out of range.
         """
-        return await asyncio.to_thread(self._render, messages, context_length)
+        if isinstance(prompt, TokenPrompt):
+            if not all(0 <= token_id < info.vocab_size for token_id in prompt.token_ids):
+                message = f"token ids of a prompt must be between 0 and {info.vocab_size - 1}"
+                raise BadRequest(message, field)
+            return prompt.token_ids
+        return await asyncio.to_thread(self._encode, prompt, info.context_length, field)
 
-    async def encode_text(
-        self, text: str, context_length: int, *, parse_special: bool = False
+    def _encode(
+        self, prompt: ChatPrompt | TextPrompt, context_length: int, field: str
     ) -> tuple[int, ...]:
-        """Encode raw text. Only with `parse_special` may it contain control tokens.
-
-        Raises:
-            ContextLengthExceeded: there are more characters than the context could hold.
-        """
-        return await asyncio.to_thread(self._encode, text, context_length, parse_special)
-
-    def _render(
-        self, messages: Sequence[Mapping[str, Any]], context_length: int
-    ) -> tuple[int, ...]:
-        self._refuse_hopeless(sum(map(_num_characters, messages)), context_length, "messages")
-        try:
-            return tuple(self._template.render(Conversation(messages=messages)))
-        except InvalidConversation as error:
-            raise BadRequest(str(error), "messages") from error
-
-    def _encode(self, text: str, context_length: int, parse_special: bool) -> tuple[int, ...]:
-        self._refuse_hopeless(len(text), context_length, "prompt")
+        if isinstance(prompt, ChatPrompt):
+            return self._render(prompt, context_length, field)
+        self._refuse_hopeless(len(prompt.text), context_length, field)
         tokenizer = self._tokenizer
-        encode = tokenizer.encode_with_control_tokens if parse_special else tokenizer.encode
-        return tuple(encode(text))
+        with_control_tokens = tokenizer.encode_with_control_tokens
+        encode = with_control_tokens if prompt.parse_special else tokenizer.encode
+        return tuple(encode(prompt.text))
+
+    def _render(self, prompt: ChatPrompt, context_length: int, field: str) -> tuple[int, ...]:
+        num_characters = sum(map(_num_characters, prompt.messages))
+        self._refuse_hopeless(num_characters, context_length, field)
+        conversation = Conversation(messages=[template_view(m) for m in prompt.messages])
+        try:
+            return tuple(self._template.render(conversation))
+        except InvalidConversation as error:
+            raise BadRequest(str(error), field) from error
 
     def _refuse_hopeless(self, num_characters: int, context_length: int, param: str) -> None:
         at_least = -(-num_characters // self._longest_token)
@@ -79,12 +77,34 @@ class PromptEncoder:
         return max(len(tokenizer.token_bytes(token_id)) for token_id in range(tokenizer.vocab_size))
 
 
-def _num_characters(message: Mapping[str, Any]) -> int:
+def template_view(message: ChatMessage) -> dict[str, Any]:
+    """The message in the shape that chat templates read, which is OpenAI's."""
+    content = message.content
+    view: dict[str, Any] = {
+        "role": message.role,
+        "content": content
+        if isinstance(content, str)
+        else [{"type": "text", "text": text} for text in content],
+    }
+    if message.tool_calls:
+        view["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments or "{}"},
+            }
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        view["tool_call_id"] = message.tool_call_id
+    return view
+
+
+def _num_characters(message: ChatMessage) -> int:
     """Characters of a message that its rendering is sure to contain."""
-    content = message["content"]
-    texts = [content] if isinstance(content, str) else [part["text"] for part in content]
-    calls = [call["function"] for call in message.get("tool_calls", ())]
-    texts += [text for call in calls for text in (call["name"], call["arguments"])]
+    content = message.content
+    texts = [content] if isinstance(content, str) else list(content)
+    texts += [text for call in message.tool_calls for text in (call.name, call.arguments)]
     return sum(map(len, texts))
 
 

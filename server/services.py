@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from engine.interface import Engine
-from model_loader.chat_template import ChatTemplate
 from model_loader.tokenizer import Tokenizer
 from server.metrics import Metrics
+from server.prompt import PromptEncoder
 from server.settings import Settings
 
 
@@ -15,7 +15,7 @@ class Services:
 
     engine: Engine
     tokenizer: Tokenizer
-    template: ChatTemplate
+    encoder: PromptEncoder
     settings: Settings
     model_names: tuple[str, ...]
     metrics: Metrics

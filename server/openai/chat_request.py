@@ -8,6 +8,7 @@ from sampling.params import MAX_TOP_LOGPROBS
 from server.errors import BadRequest
 from server.openai.generation_fields import GenerationFields
 from server.openai.messages import MAX_MESSAGES, Message, check_messages
+from server.question import ChatPrompt, Question
 
 
 class ChatRequest(GenerationFields):
@@ -40,3 +41,14 @@ class ChatRequest(GenerationFields):
         if self.top_logprobs is not None and not self.logprobs:
             raise BadRequest("top_logprobs needs logprobs: true", "top_logprobs")
         check_messages(self.messages)
+
+    def question(self) -> Question:
+        """Raises BadRequest for a bias of what cannot be a token id."""
+        return Question(
+            prompts=[ChatPrompt(messages=[message.neutral() for message in self.messages])],
+            prompt_field="messages",
+            wanted_tokens=self.wanted_tokens,
+            sampling=self.sampling_wishes(self.num_logprobs),
+            stops=self.stops,
+            num_choices=self.num_choices,
+        )

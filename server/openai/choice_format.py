@@ -3,7 +3,8 @@
 from typing import Any, Protocol
 
 from model_loader.tokenizer import Tokenizer
-from server.generation import ChoiceFinished, FoldedChoice, TextDelta
+from server.events import ChoiceFinished, TextDelta
+from server.folding import FoldedChoice
 from server.openai.logprobs import chat_logprobs, completion_logprobs
 
 
@@ -83,7 +84,7 @@ class CompletionFormat:
         """Completions begin with text."""
 
     def delta(self, event: TextDelta) -> dict[str, Any]:
-        return self.whole(event.choice, FoldedChoice(event.text, list(event.tokens)))
+        return self.whole(event.choice, FoldedChoice(text=event.text, tokens=list(event.tokens)))
 
     def finish(self, event: ChoiceFinished) -> dict[str, Any]:
         return {

@@ -7,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from server.errors import BadRequest
 from server.openai.generation_fields import GenerationFields
+from server.question import Question, TextPrompt, TokenPrompt
 
 DEFAULT_MAX_TOKENS = 16
 MAX_PROMPTS = 16
@@ -55,3 +56,21 @@ class CompletionRequest(GenerationFields):
         if len(self.prompt) * self.num_choices > MAX_TOTAL_CHOICES:
             message = f"the number of prompts times n must not be more than {MAX_TOTAL_CHOICES}"
             raise BadRequest(message, "n")
+
+    def question(self) -> Question:
+        """Raises BadRequest for a bias of what cannot be a token id."""
+        parse_special = bool(self.parse_special)
+        return Question(
+            prompts=[
+                TextPrompt(prompt, parse_special)
+                if isinstance(prompt, str)
+                else TokenPrompt(tuple(prompt))
+                for prompt in self.prompt
+            ],
+            prompt_field="prompt",
+            wanted_tokens=self.max_tokens,
+            default_tokens=DEFAULT_MAX_TOKENS,
+            sampling=self.sampling_wishes(self.logprobs),
+            stops=self.stops,
+            num_choices=self.num_choices,
+        )

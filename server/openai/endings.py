@@ -7,7 +7,8 @@ from typing import Any
 from pydantic_core import to_json
 
 from kernels.errors import GraniteError
-from server.generation import ChoiceFinished, Progress, Reply
+from server.events import ChoiceFinished, Progress, TextDelta
+from server.generation import Reply
 from server.openai.choice_format import ChoiceFormat
 from server.openai.envelope import Identity, usage_fields
 from server.sse import data_frame
@@ -54,7 +55,7 @@ class ChunkWriter:
                     opened.add(event.choice)
                     if isinstance(event, ChoiceFinished):
                         yield self._chunk(self._shape.finish(event))
-                    else:
+                    elif isinstance(event, TextDelta):
                         yield self._chunk(self._shape.delta(event))
         except GraniteError:
             if opened and self._includes_usage:

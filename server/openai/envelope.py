@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.interface import EngineInfo
-from server.generation import Usage
+from server.events import Usage
 from server.version import VERSION
 
 
@@ -48,12 +48,12 @@ def system_fingerprint(model: str, info: EngineInfo) -> str:
 
 
 def usage_fields(usage: Usage) -> dict[str, Any]:
-    """OpenAI's `CompletionUsage`. Nothing is cached, and no token is hidden reasoning or audio."""
+    """OpenAI's `CompletionUsage`. No token is hidden reasoning or audio."""
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens, "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": 0,
             "audio_tokens": 0,

@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from sampling.params import MAX_LOGIT_BIAS_ENTRIES, MAX_STOP_TOKEN_IDS, SamplingParams
+from sampling.params import MAX_LOGIT_BIAS_ENTRIES, MAX_STOP_TOKEN_IDS
 from server.errors import BadRequest
 from server.openai.request_model import RequestBody, RequestModel
+from server.question import SamplingWishes
 
 _TOKEN_ID = re.compile("0|[1-9][0-9]{0,8}", re.ASCII)
 
@@ -95,45 +96,26 @@ class GenerationFields(RequestBody):
         if self.stream_options is not None and not self.stream:
             raise BadRequest("stream_options is only allowed with stream: true", "stream_options")
 
-    def sampling_params(
-        self, *, max_tokens: int, logprobs: int | None, vocab_size: int
-    ) -> SamplingParams:
-        """Raises BadRequest (or InvalidSamplingParams) for values that do not fit this model."""
-        if self.min_tokens is not None and self.min_tokens > max_tokens:
-            message = f"min_tokens ({self.min_tokens}) is more than max_tokens ({max_tokens})"
-            raise BadRequest(message, "min_tokens")
-        asked = {
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-            "min_p": self.min_p,
-            "repetition_penalty": self.repetition_penalty,
-            "frequency_penalty": self.frequency_penalty,
-            "presence_penalty": self.presence_penalty,
-        }
-        return SamplingParams(
-            max_tokens=max_tokens,
-            top_k=max(0, self.top_k or 0),
-            logit_bias=self._biases(vocab_size),
-            stop_token_ids=self._stop_ids(vocab_size),
+    def sampling_wishes(self, logprobs: int | None) -> SamplingWishes:
+        """Raises BadRequest for a bias of what cannot be a token id."""
+        return SamplingWishes(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            min_p=self.min_p,
+            repetition_penalty=self.repetition_penalty,
+            frequency_penalty=self.frequency_penalty,
+            presence_penalty=self.presence_penalty,
+            logit_bias=self._biases(),
+            stop_token_ids=self.stop_token_ids or (),
             min_tokens=self.min_tokens or 0,
             ignore_eos=bool(self.ignore_eos),
             seed=self.seed,
             logprobs=logprobs,
-            **{name: value for name, value in asked.items() if value is not None},
         )
 
-    def _biases(self, vocab_size: int) -> tuple[tuple[int, float], ...]:
-        biases = []
-        for key, bias in (self.logit_bias or {}).items():
-            if not (_TOKEN_ID.fullmatch(key) and int(key) < vocab_size):
-                message = f"logit_bias keys must be token ids between 0 and {vocab_size - 1}"
-                raise BadRequest(message, "logit_bias")
-            biases.append((int(key), bias))
-        return tuple(biases)
-
-    def _stop_ids(self, vocab_size: int) -> tuple[int, ...]:
-        ids = dict.fromkeys(self.stop_token_ids or ())
-        if not all(0 <= token_id < vocab_size for token_id in ids):
-            message = f"stop_token_ids must be between 0 and {vocab_size - 1}"
-            raise BadRequest(message, "stop_token_ids")
-        return tuple(ids)
+    def _biases(self) -> dict[int, float]:
+        biases = self.logit_bias or {}
+        if not all(_TOKEN_ID.fullmatch(key) for key in biases):
+            raise BadRequest("logit_bias keys must be token ids", "logit_bias")
+        return {int(key): bias for key, bias in biases.items()}

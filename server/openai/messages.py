@@ -1,4 +1,4 @@
-"""The messages of a chat request: what is accepted, and how the chat template gets to see it."""
+"""The messages of a chat request: what is accepted, and what it means."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from server.errors import BadRequest
 from server.openai.request_model import RequestModel
+from server.question import ChatMessage, PastCall
 
 MAX_MESSAGES = 2048
 MAX_CONTENT_PARTS = 256
@@ -66,25 +67,18 @@ class Message(RequestModel):
     audio: None = None
     function_call: None = None
 
-    def template_view(self) -> dict[str, Any]:
-        """The message as the chat template reads it; `developer` is today's name for `system`."""
+    def neutral(self) -> ChatMessage:
+        """The message without its dialect; `developer` is today's name for `system`."""
         content = self.content
-        view: dict[str, Any] = {
-            "role": "system" if self.role == "developer" else self.role,
-            "content": [{"type": "text", "text": text} for text in content]
-            if isinstance(content, list)
-            else content or "",
-        }
-        if self.tool_calls:
-            view["tool_calls"] = [_template_call(call) for call in self.tool_calls]
-        if self.tool_call_id is not None:
-            view["tool_call_id"] = self.tool_call_id
-        return view
-
-
-def _template_call(call: ToolCall) -> dict[str, Any]:
-    function = {"name": call.function.name, "arguments": call.function.arguments or "{}"}
-    return {"id": call.id, "type": "function", "function": function}
+        return ChatMessage(
+            role="system" if self.role == "developer" else self.role,
+            content=tuple(content) if isinstance(content, list) else content or "",
+            tool_calls=tuple(
+                PastCall(id=call.id, name=call.function.name, arguments=call.function.arguments)
+                for call in self.tool_calls or ()
+            ),
+            tool_call_id=self.tool_call_id,
+        )
 
 
 def check_messages(messages: Sequence[Message]) -> None:

@@ -5,7 +5,6 @@ from fastapi import APIRouter
 from server.openai.generation_routes import GenerationRoutes
 from server.openai.model_routes import ModelRoutes
 from server.openai.token_routes import TokenRoutes
-from server.prompt import PromptEncoder
 from server.services import Services
 from server.sse import let_streams_finish_on_shutdown
 
@@ -13,10 +12,9 @@ from server.sse import let_streams_finish_on_shutdown
 def openai_router(services: Services) -> APIRouter:
     """All routes of the dialect; whoever includes it guards it with `KeyCheck`."""
     let_streams_finish_on_shutdown()
-    encoder = PromptEncoder(services.tokenizer, services.template)
-    generation = GenerationRoutes(services, encoder)
+    generation = GenerationRoutes(services)
     models = ModelRoutes(services)
-    tokens = TokenRoutes(services, encoder)
+    tokens = TokenRoutes(services)
     router = APIRouter()
     router.add_api_route(
         "/v1/chat/completions", generation.create_chat_completion, methods=["POST"]

@@ -11,7 +11,8 @@ from server.errors import BadRequest
 from server.openai.messages import MAX_MESSAGES, Message, check_messages
 from server.openai.request_body import read_request
 from server.openai.request_model import RequestBody
-from server.prompt import PromptEncoder, loaded_info
+from server.prompt import loaded_info
+from server.question import ChatPrompt, TextPrompt
 from server.services import Services
 
 
@@ -39,23 +40,22 @@ class DetokenizeRequest(RequestBody):
 
 
 class TokenRoutes:
-    def __init__(self, services: Services, encoder: PromptEncoder) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._encoder = encoder
 
     async def tokenize(self, request: Request) -> JSONResponse:
         """`count` is what `usage.prompt_tokens` will be, also of texts too long to be answered."""
         parsed = await read_request(TokenizeRequest, request, self._services)
         asked = parsed.request
-        context_length = loaded_info(self._services.engine).context_length
+        info = loaded_info(self._services.engine)
+        encode = self._services.encoder.encode
         if asked.messages is not None:
-            messages = [message.template_view() for message in asked.messages]
-            ids = await self._encoder.encode_chat(messages, context_length)
+            chat = ChatPrompt(messages=[message.neutral() for message in asked.messages])
+            ids = await encode(chat, info, "messages")
         else:
-            parse_special = bool(asked.parse_special)
-            ids = await self._encoder.encode_text(
-                asked.prompt or "", context_length, parse_special=parse_special
-            )
+            text = TextPrompt(asked.prompt or "", bool(asked.parse_special))
+            ids = await encode(text, info, "prompt")
+        context_length = info.context_length
         body = {"count": len(ids), "max_model_len": context_length, "tokens": ids}
         return JSONResponse(body, headers=parsed.headers)
 

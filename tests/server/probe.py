@@ -111,7 +111,7 @@ def probe_app(engine: Engine, settings: Settings) -> FastAPI:
     services = Services(
         engine=engine,
         tokenizer=cast(Any, None),
-        template=cast(Any, None),
+        encoder=cast(Any, None),
         settings=settings,
         model_names=("probe",),
         metrics=metrics,

@@ -16,7 +16,8 @@ from engine.request import (
     TokenEvent,
 )
 from sampling.params import SamplingParams
-from server.generation import ChoiceFinished, Event, Progress, Reply, TextDelta, Usage, submit
+from server.events import ChoiceFinished, EndReason, Event, Progress, TextDelta, Usage
+from server.generation import Reply, submit
 from server.metrics import Metrics
 from server.reply_meter import ReplyMeter
 from tests.fakes import FakeEngine, FakeGeneration, Script
@@ -99,8 +100,8 @@ async def test_a_choice_that_met_a_stop_string_does_not_end_its_siblings() -> No
     )
     running = reply(played, num_choices=2, stops=["."])
     first, second = await running.fold()
-    assert (first.text, first.reason, first.stop_string) == ("a", FinishReason.STOP, ".")
-    assert (second.text, second.reason, second.stop_string) == ("xyz", FinishReason.STOP, ".")
+    assert (first.text, first.reason, first.stop_string) == ("a", EndReason.STOP, ".")
+    assert (second.text, second.reason, second.stop_string) == ("xyz", EndReason.STOP, ".")
     assert running.usage == Usage(prompt_tokens=3, completion_tokens=2 + 4)
 
 
@@ -118,7 +119,7 @@ async def test_progress_comes_before_text() -> None:
     progress, more, delta, finished = await events_of(reply(played))
     assert (progress, more) == (Progress(0, 2, 3), Progress(0, 3, 3))
     assert isinstance(delta, TextDelta)
-    assert finished == ChoiceFinished(0, FinishReason.LENGTH, None)
+    assert finished == ChoiceFinished(0, EndReason.LENGTH, None)
 
 
 async def test_choices_of_several_prompts_are_numbered_through() -> None:

@@ -1,0 +1,56 @@
+"""The other ending of a stream of events: whole choices. Knows no dialect."""
+
+from dataclasses import dataclass, field
+
+from server.events import (
+    ChoiceFinished,
+    EndReason,
+    Event,
+    Progress,
+    TextDelta,
+    ToolCallArguments,
+    ToolCallBroken,
+    ToolCallStarted,
+)
+from server.text_stream import PlacedToken
+
+
+@dataclass(slots=True)
+class FoldedCall:
+    """A whole tool call. `arguments` is a JSON object as text."""
+
+    id: str
+    name: str
+    arguments: str = ""
+
+
+@dataclass(slots=True)
+class FoldedChoice:
+    """A whole choice: what its events add up to. Broken calls are text."""
+
+    text: str = ""
+    calls: dict[int, FoldedCall] = field(default_factory=dict)
+    tokens: list[PlacedToken] = field(default_factory=list)
+    reason: EndReason | None = None
+    stop_string: str | None = None
+
+    @property
+    def tool_calls(self) -> list[FoldedCall]:
+        return list(self.calls.values())
+
+    def add(self, event: Event) -> None:
+        """Take the next event of this choice."""
+        match event:
+            case TextDelta():
+                self.text += event.text
+            case ToolCallStarted():
+                self.calls[event.index] = FoldedCall(event.id, event.name)
+            case ToolCallArguments():
+                self.calls[event.index].arguments += event.text
+            case ToolCallBroken():
+                del self.calls[event.index]
+                self.text += event.text
+            case ChoiceFinished():
+                self.reason, self.stop_string = event.reason, event.stop_string
+        if not isinstance(event, ChoiceFinished | Progress):
+            self.tokens += event.tokens

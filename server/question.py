@@ -1,0 +1,100 @@
+"""What any dialect asks of the model, in one neutral form. Knows no HTTP and no JSON.
+
+Whoever parses a request checks the shapes of its fields; what depends on the model (token ids, the
+length of the context) is checked when the question is asked.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from server.tools import Toolbox
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastCall:
+    """A tool call of an earlier turn. `arguments` is JSON as text."""
+
+    name: str
+    arguments: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatMessage:
+    """One turn. `content` is text, or parts of text that stay apart.
+
+    Only assistants have `tool_calls`; `tool_call_id` says which call a `tool` message answers.
+    """
+
+    role: Role
+    content: str | tuple[str, ...] = ""
+    tool_calls: tuple[PastCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatPrompt:
+    """A conversation, to be rendered with the checkpoint's chat template."""
+
+    messages: Sequence[ChatMessage]
+    toolbox: Toolbox = field(default_factory=Toolbox)
+    documents: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TextPrompt:
+    """Raw text. With `parse_special` it may spell control tokens."""
+
+    text: str
+    parse_special: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrompt:
+    token_ids: tuple[int, ...]
+
+
+Prompt = ChatPrompt | TextPrompt | TokenPrompt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingWishes:
+    """How to choose tokens, as far as the caller said: None is the sampler's default.
+
+    `logprobs` is the number of alternatives to report with each token; None: no log-probabilities.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    stop_token_ids: Sequence[int] = ()
+    min_tokens: int = 0
+    ignore_eos: bool = False
+    seed: int | None = None
+    logprobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One or more prompts, each to be continued `num_choices` times in the same way.
+
+    `wanted_tokens` is the explicit limit of each reply, and `default_tokens` the limit without one;
+    with neither, the context is the limit. `stops` are literal stop strings. `prompt_field` names
+    the prompts in errors.
+    """
+
+    prompts: Sequence[Prompt]
+    prompt_field: str
+    wanted_tokens: int | None = None
+    default_tokens: int | None = None
+    sampling: SamplingWishes = field(default_factory=SamplingWishes)
+    stops: Sequence[str] = ()
+    num_choices: int = 1
