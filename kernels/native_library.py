@@ -20,6 +20,7 @@ from kernels.native_structures import (
     AttentionRows,
     AttentionShape,
     ConvolvedRows,
+    PackedPart,
     SequenceRows,
     StateShape,
 )
@@ -60,17 +61,17 @@ class NativeKernels:
         if isinstance(weight, Tensor):
             return linear(rows, weight)
         rows = rows.contiguous()
-        padded = -(-weight.out_features // PANEL) * PANEL
-        output = torch.empty(rows.shape[0], padded)
+        part = PackedPart.of(weight)
+        output = torch.empty(rows.shape[0], part.outputs)
         self._library.granite_linear(
             self._context,
-            int(weight.format),
             _pointer(rows),
             _int64(rows.shape[0]),
             _int64(weight.in_features),
-            _pointer(weight.data),
-            _int64(padded),
+            _int64(1),
+            ctypes.byref(part),
             _pointer(output),
+            _int64(part.outputs),
         )
         return output[:, : weight.out_features]
 

@@ -5,9 +5,26 @@ Pointers are addresses; what they point to must outlive the call.
 
 import ctypes
 
+from kernels.packing import PANEL, PackedWeight
+
 MAX_BLOCK_LENGTH = 64
 MAX_TAPS = 8
 """What the native kernels keep on their stack (`kMaxBlockLength`, `kMaxTaps`)."""
+
+
+class PackedPart(ctypes.Structure):
+    """Output rows of one matrix in one format, padded to whole panels."""
+
+    _fields_ = [
+        ("format", ctypes.c_int64),
+        ("outputs", ctypes.c_int64),
+        ("panels", ctypes.c_void_p),
+    ]
+
+    @staticmethod
+    def of(weight: PackedWeight) -> "PackedPart":
+        outputs = -(-weight.out_features // PANEL) * PANEL
+        return PackedPart(int(weight.format), outputs, weight.data.data_ptr())
 
 
 class StateShape(ctypes.Structure):

@@ -26,7 +26,7 @@ class TorchKernels:
         if not isinstance(weight, PackedWeight):
             return linear(rows, weight)
         if weight.format is Format.BF16:
-            return linear(rows.bfloat16().float(), unpack_bf16(weight).float())
+            return linear(rows, unpack_bf16(weight).float())
         return quantized_linear(rows, unpack(weight))
 
     def rms_norm(self, rows: Tensor, weight: Tensor, eps: float) -> Tensor:

@@ -62,10 +62,10 @@ void granite_pack(void* context, int32_t format, const void* weight, int32_t is_
                 packed);
 }
 
-void granite_linear(void* context, int32_t format, const float* x, int64_t rows, int64_t inputs,
-                    const uint8_t* packed, int64_t outputs, float* y) {
-  granite::linear(at(context).pool, at(context).linear, static_cast<granite::Format>(format), x,
-                  rows, inputs, packed, outputs, y);
+void granite_linear(void* context, const float* x, int64_t rows, int64_t inputs, int64_t num_parts,
+                    const granite::PackedWeight* parts, float* y, int64_t y_stride) {
+  granite::linear(at(context).pool, at(context).linear, x, rows, inputs, num_parts, parts, y,
+                  y_stride);
 }
 
 void granite_advance_state(void* context, const granite::StateShape* shape, int64_t num_sequences,

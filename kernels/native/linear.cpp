@@ -1,7 +1,6 @@
 #include "linear.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "instruction_set.hpp"
@@ -13,52 +12,106 @@ namespace {
 
 // Rows processed together keep their packed form in the second-level cache.
 constexpr int64_t kRowBlockBytes = 1 << 20;
+constexpr int64_t kTasksPerThread = 8;
 
-struct Scratch {
-  std::vector<int8_t> values;
-  std::vector<float> scales;
-  std::vector<int32_t> corrections;
-  std::vector<uint16_t> bfloat16;
-};
+Format format_of(const PackedWeight& part) { return static_cast<Format>(part.format); }
 
 int64_t group_bytes(Format format) {
   return format == Format::kInt8 ? 512 : format == Format::kInt4 ? 256 : 1024;
 }
 
-int32_t zero_point(Format format) { return format == Format::kInt8 ? 128 : 8; }
-
-Panel panel_at(Format format, const uint8_t* packed, int64_t inputs, int64_t number) {
+Panel panel_at(const PackedWeight& part, int64_t inputs, int64_t number) {
   const int64_t groups = inputs / kGroup;
-  const uint8_t* start = packed + number * panel_bytes(format, inputs);
-  if (format == Format::kBfloat16) return {nullptr, start};
+  const uint8_t* start = part.panels + number * panel_bytes(format_of(part), inputs);
+  if (format_of(part) == Format::kBfloat16) return {nullptr, start};
   return {reinterpret_cast<const uint16_t*>(start), start + groups * kPanel * 2};
 }
 
-PackedRows pack_rows(ThreadPool& pool, const LinearKernels& kernels, Format format, const float* x,
-                     int64_t rows, int64_t inputs, Scratch& scratch) {
-  const int64_t groups = inputs / kGroup;
-  const int64_t per_task = 8;
-  const int64_t tasks = (rows + per_task - 1) / per_task;
-  if (format == Format::kBfloat16) {
-    scratch.bfloat16.resize(rows * inputs);
-  } else {
-    scratch.values.resize(rows * inputs);
-    scratch.scales.resize(rows * groups);
-    scratch.corrections.resize(rows * groups);
+struct Scratch {
+  std::vector<int8_t> values;
+  std::vector<float> scales, floats;
+  std::vector<int32_t> corrections[2];
+};
+
+template <typename T>
+void grow(std::vector<T>& memory, size_t size) {
+  if (memory.size() < size) memory.resize(size);
+}
+
+// Rows of x, cut into tiles.
+class TiledRows {
+ public:
+  TiledRows(Scratch& scratch, int64_t row_tile, bool is_quantized, int64_t rows, int64_t inputs)
+      : scratch_(scratch),
+        row_tile_(row_tile),
+        is_quantized_(is_quantized),
+        rows_(rows),
+        inputs_(inputs) {
+    const int64_t groups = inputs / kGroup;
+    grow(scratch.floats, is_quantized ? 0 : rows * inputs);
+    grow(scratch.values, is_quantized ? rows * inputs : 0);
+    grow(scratch.scales, is_quantized ? rows * groups : 0);
+    for (auto& corrections : scratch.corrections) grow(corrections, is_quantized ? rows * groups : 0);
   }
-  pool.run(tasks, [&](int64_t task) {
-    for (int64_t r = task * per_task; r < std::min(rows, (task + 1) * per_task); ++r) {
-      if (format == Format::kBfloat16) {
-        kernels.round_row(x + r * inputs, inputs, scratch.bfloat16.data() + r * inputs);
-      } else {
-        kernels.quantize_row(x + r * inputs, inputs, zero_point(format),
-                             scratch.values.data() + r * inputs, scratch.scales.data() + r * groups,
-                             scratch.corrections.data() + r * groups);
+
+  int64_t count() const { return (rows_ + row_tile_ - 1) / row_tile_; }
+
+  RowTile at(int64_t number) const {
+    const int64_t first = number * row_tile_, rows = std::min(row_tile_, rows_ - first);
+    const int64_t value = first * inputs_, group = first * (inputs_ / kGroup);
+    if (!is_quantized_) return {rows, nullptr, nullptr, {}, scratch_.floats.data() + value};
+    return {rows,
+            scratch_.values.data() + value,
+            scratch_.scales.data() + group,
+            {scratch_.corrections[0].data() + group, scratch_.corrections[1].data() + group},
+            nullptr};
+  }
+
+  void fill(ThreadPool& pool, const LinearKernels& kernels, const float* x) const {
+    const int64_t groups = inputs_ / kGroup;
+    const int64_t cuts = rows_ == 1 ? 1 : std::min<int64_t>(groups, pool.num_threads());
+    pool.run(count() * cuts, [&](int64_t task) {
+      const RowTile tile = at(task / cuts);
+      const int64_t cut = task % cuts;
+      const int64_t first = groups * cut / cuts * kGroup, last = groups * (cut + 1) / cuts * kGroup;
+      for (int64_t r = 0; r < tile.rows; ++r) {
+        const float* row = x + (task / cuts * row_tile_ + r) * inputs_;
+        if (is_quantized_) {
+          kernels.quantize_row(row, first, last, tile, r);
+        } else {
+          for (int64_t i = first; i < last; ++i) tile.floats[i * tile.rows + r] = row[i];
+        }
       }
-    }
-  });
-  return {scratch.values.data(), scratch.scales.data(), scratch.corrections.data(),
-          scratch.bfloat16.data()};
+    });
+  }
+
+ private:
+  Scratch& scratch_;
+  const int64_t row_tile_;
+  const bool is_quantized_;
+  const int64_t rows_, inputs_;
+};
+
+// Where one panel of one part is, and its first output.
+struct PlacedPanel {
+  Panel panel;
+  Format format;
+  int64_t output;
+};
+
+PlacedPanel find_panel(const PackedWeight* part, int64_t inputs, int64_t number) {
+  int64_t output = 0;
+  for (; number >= part->outputs / kPanel; ++part) {
+    number -= part->outputs / kPanel;
+    output += part->outputs;
+  }
+  return {panel_at(*part, inputs, number), format_of(*part), output + number * kPanel};
+}
+
+int64_t count_panels(int64_t num_parts, const PackedWeight* parts) {
+  int64_t outputs = 0;
+  for (int64_t i = 0; i < num_parts; ++i) outputs += parts[i].outputs;
+  return outputs / kPanel;
 }
 
 }  // namespace
@@ -68,25 +121,27 @@ int64_t panel_bytes(Format format, int64_t inputs) {
   return inputs / kGroup * (group_bytes(format) + scales);
 }
 
-void linear(ThreadPool& pool, const LinearKernels& kernels, Format format, const float* x,
-            int64_t rows, int64_t inputs, const uint8_t* packed, int64_t outputs, float* y) {
+void linear(ThreadPool& pool, const LinearKernels& kernels, const float* x, int64_t rows,
+            int64_t inputs, int64_t num_parts, const PackedWeight* parts, float* y,
+            int64_t y_stride) {
   static thread_local Scratch scratch;
-  const int64_t row_bytes = format == Format::kBfloat16 ? inputs * 2 : inputs;
-  const int64_t row_block = std::max(kRowTile, kRowBlockBytes / row_bytes / kRowTile * kRowTile);
-  const int64_t panels = outputs / kPanel;
-  const int64_t tasks = std::min<int64_t>(panels, pool.num_threads() * 8);
+  const bool is_quantized = format_of(parts[0]) != Format::kBfloat16;
+  const int64_t row_tile = kernels.row_tile[parts[0].format];
+  const int64_t row_bytes = is_quantized ? inputs : inputs * sizeof(float);
+  const int64_t row_block = std::max<int64_t>(1, kRowBlockBytes / row_bytes / row_tile) * row_tile;
+  const int64_t panels = count_panels(num_parts, parts);
+  const int64_t tasks = std::min<int64_t>(panels, pool.num_threads() * kTasksPerThread);
   for (int64_t first = 0; first < rows; first += row_block) {
     const int64_t count = std::min(row_block, rows - first);
-    const PackedRows packed_rows =
-        pack_rows(pool, kernels, format, x + first * inputs, count, inputs, scratch);
+    const TiledRows tiles(scratch, row_tile, is_quantized, count, inputs);
+    tiles.fill(pool, kernels, x + first * inputs);
     pool.run(tasks, [&](int64_t task) {
       for (int64_t p = task * panels / tasks; p < (task + 1) * panels / tasks; ++p) {
-        const Panel panel = panel_at(format, packed, inputs, p);
-        for (int64_t r = 0; r < count; r += kRowTile) {
-          kernels.tile[static_cast<int>(format)](packed_rows, r, std::min(kRowTile, count - r),
-                                                 inputs, panel,
-                                                 y + (first + r) * outputs + p * kPanel, outputs);
-        }
+        const PlacedPanel placed = find_panel(parts, inputs, p);
+        for (int64_t t = 0; t < tiles.count(); ++t)
+          kernels.multiply[static_cast<int>(placed.format)](
+              tiles.at(t), inputs, placed.panel,
+              y + (first + t * row_tile) * y_stride + placed.output, y_stride);
       }
     });
   }
@@ -94,8 +149,7 @@ void linear(ThreadPool& pool, const LinearKernels& kernels, Format format, const
 
 const LinearKernels& best_linear_kernels() {
 #if defined(__x86_64__)
-  if (has_avx512() && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16"))
-    return avx512_linear_kernels();
+  if (has_avx512() && __builtin_cpu_supports("avx512vnni")) return avx512_linear_kernels();
 #endif
   return generic_linear_kernels();
 }

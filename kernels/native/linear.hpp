@@ -14,11 +14,20 @@ class ThreadPool;
 
 constexpr int64_t kPanel = 16;  // output rows packed together
 constexpr int64_t kGroup = 32;  // inputs that share a scale
-constexpr int64_t kRowTile = 16;
 // A group of smaller activations is zero: 127 over its peak would not be finite.
 constexpr float kLeastPeak = 1e-36f;
 
 enum class Format : int32_t { kInt8 = 0, kInt4 = 1, kBfloat16 = 2 };
+
+// What stands for 0 in a stored weight.
+constexpr int32_t kInt8ZeroPoint = 128, kInt4ZeroPoint = 8;
+
+// Output rows of one matrix that are stored in one format; `outputs` is a multiple of kPanel.
+struct PackedWeight {
+  int64_t format;
+  int64_t outputs;
+  const uint8_t* panels;
+};
 
 // One panel of a packed weight matrix.
 struct Panel {
@@ -26,24 +35,25 @@ struct Panel {
   const uint8_t* values;   // (groups, bytes_per_group)
 };
 
-// Rows of x in the form the kernels read: (rows, inputs).
-struct PackedRows {
-  const int8_t* values;         // int8 and int4
-  const float* scales;          // (rows, groups)
-  const int32_t* corrections;   // (rows, groups): minus zero point times the sum of the group
-  const uint16_t* bfloat16;     // bf16
+// A few rows of x, side by side in the order in which a tile reads them.
+struct RowTile {
+  int64_t rows;
+  int8_t* values;            // (inputs / 4, rows, 4): quantised, for integer weights
+  float* scales;             // (groups, rows)
+  int32_t* corrections[2];   // (groups, rows) by format: minus its zero point times the group's sum
+  float* floats;             // (inputs, rows): as they are, for bf16 weights
 };
 
 // Kernels of one instruction set.
 struct LinearKernels {
   const char* name;
-  // Quantise one row of `inputs` floats; `zero_point` is that of the weights.
-  void (*quantize_row)(const float* x, int64_t inputs, int32_t zero_point, int8_t* values,
-                       float* scales, int32_t* corrections);
-  void (*round_row)(const float* x, int64_t inputs, uint16_t* bfloat16);
-  // y[0..rows) x 16 outputs of one panel; rows <= kRowTile.
-  void (*tile[3])(const PackedRows& x, int64_t first_row, int64_t rows, int64_t inputs,
-                  const Panel& panel, float* y, int64_t y_stride);
+  // The most rows of a tile, by format.
+  int64_t row_tile[3];
+  // Put inputs [first, last) of one row, quantised, into its place in a tile; whole groups.
+  void (*quantize_row)(const float* x, int64_t first, int64_t last, const RowTile& tile, int64_t row);
+  // All rows of a tile by the 16 outputs of one panel.
+  void (*multiply[3])(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,
+                      int64_t y_stride);
 };
 
 const LinearKernels& generic_linear_kernels();
@@ -54,7 +64,9 @@ const LinearKernels& best_linear_kernels();
 
 int64_t panel_bytes(Format format, int64_t inputs);
 
-void linear(ThreadPool& pool, const LinearKernels& kernels, Format format, const float* x,
-            int64_t rows, int64_t inputs, const uint8_t* packed, int64_t outputs, float* y);
+// All parts of one matrix, their outputs side by side in y. Parts are either all bf16 or none is.
+void linear(ThreadPool& pool, const LinearKernels& kernels, const float* x, int64_t rows,
+            int64_t inputs, int64_t num_parts, const PackedWeight* parts, float* y,
+            int64_t y_stride);
 
 }  // namespace granite

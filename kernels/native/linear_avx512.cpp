@@ -1,16 +1,19 @@
-// Compiled with AVX-512 VNNI and BF16 enabled; called only where the processor has them.
+// Compiled with AVX-512 VNNI enabled; called only where the processor has it.
 #include <immintrin.h>
+
+#include <utility>
 
 #include "linear.hpp"
 
 namespace granite {
 namespace {
 
-void quantize_row(const float* x, int64_t inputs, int32_t zero_point, int8_t* values, float* scales,
-                  int32_t* corrections) {
-  for (int64_t group = 0; group < inputs / kGroup; ++group) {
-    const __m512 low = _mm512_loadu_ps(x + group * kGroup);
-    const __m512 high = _mm512_loadu_ps(x + group * kGroup + 16);
+// As many rows as leave the 32 registers room for weights and scales: integer tiles need two each.
+constexpr int kIntegerRows = 12, kFloatRows = 24;
+
+void quantize_row(const float* x, int64_t first, int64_t last, const RowTile& tile, int64_t row) {
+  for (int64_t i = first; i < last; i += kGroup) {
+    const __m512 low = _mm512_loadu_ps(x + i), high = _mm512_loadu_ps(x + i + 16);
     const __m512 peaks = _mm512_max_ps(_mm512_abs_ps(low), _mm512_abs_ps(high));
     // A maximum may lose a NaN; 0 * x does not, and is 0 for finite x.
     const __m512 zero = _mm512_setzero_ps();
@@ -20,140 +23,154 @@ void quantize_row(const float* x, int64_t inputs, int32_t zero_point, int8_t* va
     const __m512 factor = _mm512_set1_ps(127.0f / peak);
     const __m512i q_low = _mm512_maskz_cvtps_epi32(counted, _mm512_mul_ps(low, factor));
     const __m512i q_high = _mm512_maskz_cvtps_epi32(counted, _mm512_mul_ps(high, factor));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(values + group * kGroup),
-                     _mm512_cvtsepi32_epi8(q_low));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(values + group * kGroup + 16),
-                     _mm512_cvtsepi32_epi8(q_high));
-    scales[group] = peak / 127.0f;
-    corrections[group] = -zero_point * _mm512_reduce_add_epi32(_mm512_add_epi32(q_low, q_high));
+    alignas(32) int32_t quads[8];
+    _mm_store_si128(reinterpret_cast<__m128i*>(quads), _mm512_cvtsepi32_epi8(q_low));
+    _mm_store_si128(reinterpret_cast<__m128i*>(quads + 4), _mm512_cvtsepi32_epi8(q_high));
+    int32_t* values = reinterpret_cast<int32_t*>(tile.values) + i / 4 * tile.rows + row;
+    for (int quad = 0; quad < 8; ++quad) values[quad * tile.rows] = quads[quad];
+    const int32_t sum = _mm512_reduce_add_epi32(_mm512_add_epi32(q_low, q_high));
+    const int64_t place = i / kGroup * tile.rows + row;
+    tile.scales[place] = peak / 127.0f;
+    tile.corrections[static_cast<int>(Format::kInt8)][place] = -kInt8ZeroPoint * sum;
+    tile.corrections[static_cast<int>(Format::kInt4)][place] = -kInt4ZeroPoint * sum;
   }
 }
 
-void round_row(const float* x, int64_t inputs, uint16_t* bfloat16) {
-  for (int64_t i = 0; i < inputs; i += 16) {
-    const __m256bh rounded = _mm512_cvtneps_pbh(_mm512_loadu_ps(x + i));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(bfloat16 + i), (__m256i)rounded);
+// With few rows a tile waits for memory, and the processor alone does not look far enough ahead.
+template <int64_t kBytes>
+void prefetch(const uint8_t* values) {
+  constexpr int64_t kFar = 8192, kNear = 1024;
+  for (int64_t line = 0; line < kBytes; line += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(values + kFar + line), _MM_HINT_T1);
+    _mm_prefetch(reinterpret_cast<const char*>(values + kNear + line), _MM_HINT_T0);
   }
 }
 
 struct Int8 {
+  static constexpr Format kFormat = Format::kInt8;
   static constexpr int64_t kBytes = 512;
-  static void load(const uint8_t* values, __m512i* w) {
-    for (int i = 0; i < 8; ++i) w[i] = _mm512_loadu_si512(values + 64 * i);
+  // Quads 2 i and 2 i + 1 of 16 outputs.
+  static void load(const uint8_t* values, int i, __m512i& even, __m512i& odd) {
+    even = _mm512_loadu_si512(values + 128 * i);
+    odd = _mm512_loadu_si512(values + 128 * i + 64);
   }
 };
 
 struct Int4 {
+  static constexpr Format kFormat = Format::kInt4;
   static constexpr int64_t kBytes = 256;
-  static void load(const uint8_t* values, __m512i* w) {
+  static void load(const uint8_t* values, int i, __m512i& even, __m512i& odd) {
     const __m512i mask = _mm512_set1_epi8(0x0f);
-    for (int i = 0; i < 4; ++i) {
-      const __m512i both = _mm512_loadu_si512(values + 64 * i);
-      w[2 * i] = _mm512_and_si512(both, mask);
-      w[2 * i + 1] = _mm512_and_si512(_mm512_srli_epi16(both, 4), mask);
-    }
+    const __m512i both = _mm512_loadu_si512(values + 64 * i);
+    even = _mm512_and_si512(both, mask);
+    odd = _mm512_and_si512(_mm512_srli_epi16(both, 4), mask);
   }
 };
+
+// Integer sums of one group: 32 inputs of each row by 16 outputs.
+template <typename Weights, int kRows>
+void dot_group(const int32_t* quads, const int32_t* corrections, const uint8_t* values,
+               __m512i* dots) {
+#pragma GCC unroll 12
+  for (int r = 0; r < kRows; ++r) dots[r] = _mm512_set1_epi32(corrections[r]);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    __m512i even, odd;
+    Weights::load(values, i, even, odd);
+    const int32_t* pair = quads + 2 * i * kRows;
+#pragma GCC unroll 12
+    for (int r = 0; r < kRows; ++r)
+      dots[r] = _mm512_dpbusd_epi32(dots[r], even, _mm512_set1_epi32(pair[r]));
+#pragma GCC unroll 12
+    for (int r = 0; r < kRows; ++r)
+      dots[r] = _mm512_dpbusd_epi32(dots[r], odd, _mm512_set1_epi32(pair[kRows + r]));
+  }
+}
 
 template <typename Weights, int kRows>
-void integer_tile(const PackedRows& x, int64_t first_row, int64_t inputs, const Panel& panel,
-                  float* y, int64_t y_stride) {
-  const int64_t groups = inputs / kGroup;
-  const int8_t* a = x.values + first_row * inputs;
-  const float* a_scale = x.scales + first_row * groups;
-  const int32_t* correction = x.corrections + first_row * groups;
-  __m512 sum[kRows];
-  for (int r = 0; r < kRows; ++r) sum[r] = _mm512_setzero_ps();
-  for (int64_t g = 0; g < groups; ++g) {
-    __m512i w[8];
+void integer_tile(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,
+                  int64_t y_stride) {
+  const int32_t* quads = reinterpret_cast<const int32_t*>(tile.values);
+  const int32_t* corrections = tile.corrections[static_cast<int>(Weights::kFormat)];
+  __m512 sums[kRows];
+  for (__m512& sum : sums) sum = _mm512_setzero_ps();
+  for (int64_t g = 0; g < inputs / kGroup; ++g) {
     const uint8_t* values = panel.values + g * Weights::kBytes;
-    _mm_prefetch(reinterpret_cast<const char*>(values + 4096), _MM_HINT_T0);
-    Weights::load(values, w);
+    if constexpr (kRows < kIntegerRows) prefetch<Weights::kBytes>(values);
+    __m512i dots[kRows];
+    dot_group<Weights, kRows>(quads + g * 8 * kRows, corrections + g * kRows, values, dots);
     const __m512 w_scale = _mm512_cvtph_ps(
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(panel.scales + g * kPanel)));
-#pragma GCC unroll 16
+#pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r) {
-      const int32_t* quads = reinterpret_cast<const int32_t*>(a + r * inputs + g * kGroup);
-      __m512i dot = _mm512_set1_epi32(correction[r * groups + g]);
-#pragma GCC unroll 8
-      for (int i = 0; i < 8; ++i) dot = _mm512_dpbusd_epi32(dot, w[i], _mm512_set1_epi32(quads[i]));
-      const __m512 scaled =
-          _mm512_mul_ps(_mm512_cvtepi32_ps(dot), _mm512_set1_ps(a_scale[r * groups + g]));
-      sum[r] = _mm512_fmadd_ps(scaled, w_scale, sum[r]);
+      const __m512 x_scale = _mm512_set1_ps(tile.scales[g * kRows + r]);
+      sums[r] = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dots[r]), x_scale), w_scale, sums[r]);
     }
   }
-  for (int r = 0; r < kRows; ++r) _mm512_storeu_ps(y + r * y_stride, sum[r]);
+  for (int r = 0; r < kRows; ++r) _mm512_storeu_ps(y + r * y_stride, sums[r]);
 }
 
+// In fp32: a bf16 multiply-add does no more per cycle here than two of fp32 do, and often less.
 template <int kRows>
-void bfloat16_tile(const PackedRows& x, int64_t first_row, int64_t inputs, const Panel& panel,
-                   float* y, int64_t y_stride) {
-  // Four partial sums per row, by input pair modulo 4, keep the multipliers busy with one row too;
-  // four rows at a time are as many as the registers hold.
-  constexpr int kChains = 4;
-  constexpr int kBlock = kRows > 4 ? 4 : kRows;
-  for (int block = 0; block < kRows; block += kBlock) {
-    const uint16_t* a = x.bfloat16 + (first_row + block) * inputs;
-    __m512 sum[kBlock][kChains];
-    for (int r = 0; r < kBlock; ++r)
-      for (int c = 0; c < kChains; ++c) sum[r][c] = _mm512_setzero_ps();
-    for (int64_t pair = 0; pair < inputs / 2; pair += kChains) {
-      const uint8_t* values = panel.values + pair * 64;
-      _mm_prefetch(reinterpret_cast<const char*>(values + 4096), _MM_HINT_T0);
-#pragma GCC unroll 4
-      for (int c = 0; c < kChains; ++c) {
-        const __m512bh w = (__m512bh)_mm512_loadu_si512(values + 64 * c);
-#pragma GCC unroll 4
-        for (int r = 0; r < kBlock; ++r) {
-          const int32_t both =
-              *reinterpret_cast<const int32_t*>(a + r * inputs + 2 * (pair + c));
-          sum[r][c] = _mm512_dpbf16_ps(sum[r][c], w, (__m512bh)_mm512_set1_epi32(both));
-        }
-      }
-    }
-    for (int r = 0; r < kBlock; ++r) {
-      const __m512 total = _mm512_add_ps(_mm512_add_ps(sum[r][0], sum[r][1]),
-                                         _mm512_add_ps(sum[r][2], sum[r][3]));
-      _mm512_storeu_ps(y + (block + r) * y_stride, total);
-    }
+void bfloat16_tile(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,
+                   int64_t y_stride) {
+  const __m512i high_half = _mm512_set1_epi32(static_cast<int32_t>(0xffff0000));
+  __m512 sums[kRows];
+  for (__m512& sum : sums) sum = _mm512_setzero_ps();
+  for (int64_t pair = 0; pair < inputs / 2; ++pair) {
+    const uint8_t* values = panel.values + pair * 64;
+    if constexpr (kRows < kFloatRows) prefetch<64>(values);
+    const __m512i both = _mm512_loadu_si512(values);
+    const __m512 even = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
+    const __m512 odd = _mm512_castsi512_ps(_mm512_and_si512(both, high_half));
+    const float* x = tile.floats + 2 * pair * kRows;
+#pragma GCC unroll 24
+    for (int r = 0; r < kRows; ++r) sums[r] = _mm512_fmadd_ps(even, _mm512_set1_ps(x[r]), sums[r]);
+#pragma GCC unroll 24
+    for (int r = 0; r < kRows; ++r)
+      sums[r] = _mm512_fmadd_ps(odd, _mm512_set1_ps(x[kRows + r]), sums[r]);
   }
+  for (int r = 0; r < kRows; ++r) _mm512_storeu_ps(y + r * y_stride, sums[r]);
 }
 
-template <int kRows>
-struct Int8Tile {
-  static constexpr auto call = integer_tile<Int8, kRows>;
-};
-template <int kRows>
-struct Int4Tile {
-  static constexpr auto call = integer_tile<Int4, kRows>;
-};
-template <int kRows>
-struct Bfloat16Tile {
-  static constexpr auto call = bfloat16_tile<kRows>;
-};
+using Multiply = void (*)(const RowTile&, int64_t, const Panel&, float*, int64_t);
 
-// Any number of rows as tiles of 16, 8, 4, 2 and 1.
-template <template <int> typename Tile, int kRows = kRowTile>
-void any_tile(const PackedRows& x, int64_t first_row, int64_t rows, int64_t inputs,
-              const Panel& panel, float* y, int64_t y_stride) {
-  int64_t done = 0;
-  for (; rows - done >= kRows; done += kRows)
-    Tile<kRows>::call(x, first_row + done, inputs, panel, y + done * y_stride, y_stride);
-  if constexpr (kRows > 1) {
-    if (done < rows)
-      any_tile<Tile, kRows / 2>(x, first_row + done, rows - done, inputs, panel,
-                                y + done * y_stride, y_stride);
-  }
+// One function for each number of rows.
+template <typename Weights, int... kIndices>
+void any_integer_tile(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,
+                      int64_t y_stride, std::integer_sequence<int, kIndices...>) {
+  static constexpr Multiply by_rows[] = {integer_tile<Weights, kIndices + 1>...};
+  by_rows[tile.rows - 1](tile, inputs, panel, y, y_stride);
+}
+
+template <int... kIndices>
+void any_bfloat16_tile(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,
+                       int64_t y_stride, std::integer_sequence<int, kIndices...>) {
+  static constexpr Multiply by_rows[] = {bfloat16_tile<kIndices + 1>...};
+  by_rows[tile.rows - 1](tile, inputs, panel, y, y_stride);
+}
+
+template <typename Weights>
+void multiply_integers(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,
+                       int64_t y_stride) {
+  any_integer_tile<Weights>(tile, inputs, panel, y, y_stride,
+                            std::make_integer_sequence<int, kIntegerRows>());
+}
+
+void multiply_bfloat16(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,
+                       int64_t y_stride) {
+  any_bfloat16_tile(tile, inputs, panel, y, y_stride,
+                    std::make_integer_sequence<int, kFloatRows>());
 }
 
 }  // namespace
 
 const LinearKernels& avx512_linear_kernels() {
   static const LinearKernels kernels{
-      "avx512-vnni-bf16",
+      "avx512-vnni",
+      {kIntegerRows, kIntegerRows, kFloatRows},
       quantize_row,
-      round_row,
-      {any_tile<Int8Tile>, any_tile<Int4Tile>, any_tile<Bfloat16Tile>},
+      {multiply_integers<Int8>, multiply_integers<Int4>, multiply_bfloat16},
   };
   return kernels;
 }

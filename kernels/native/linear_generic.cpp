@@ -8,6 +8,8 @@
 namespace granite {
 namespace {
 
+constexpr int64_t kRowTile = 16;
+
 float from_half(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
   const uint32_t exponent = (half >> 10) & 0x1f, fraction = half & 0x3ff;
@@ -25,85 +27,79 @@ float from_bfloat16(uint16_t rounded) {
   return value;
 }
 
-void quantize_row(const float* x, int64_t inputs, int32_t zero_point, int8_t* values, float* scales,
-                  int32_t* corrections) {
-  for (int64_t group = 0; group < inputs / kGroup; ++group) {
-    const float* own = x + group * kGroup;
+void quantize_row(const float* x, int64_t first, int64_t last, const RowTile& tile, int64_t row) {
+  for (int64_t i = first; i < last; i += kGroup) {
+    const float* own = x + i;
     float peak = 0.0f, lost = 0.0f;
-    for (int i = 0; i < kGroup; ++i) {
-      peak = std::max(peak, std::fabs(own[i]));
-      lost += 0.0f * own[i];  // a maximum may lose a NaN; this is 0 for finite x only
+    for (int k = 0; k < kGroup; ++k) {
+      peak = std::max(peak, std::fabs(own[k]));
+      lost += 0.0f * own[k];  // a maximum may lose a NaN; this is 0 for finite x only
     }
     peak += lost;
     const float inverse = peak > kLeastPeak ? 127.0f / peak : 0.0f;
     int32_t sum = 0;
-    for (int i = 0; i < kGroup; ++i) {
-      const float step = std::nearbyint(own[i] * inverse);
+    for (int k = 0; k < kGroup; ++k) {
+      const float step = std::nearbyint(own[k] * inverse);
       const int32_t q = step == step ? static_cast<int32_t>(step) : 0;
-      values[group * kGroup + i] = static_cast<int8_t>(q);
+      tile.values[((i + k) / 4 * tile.rows + row) * 4 + k % 4] = static_cast<int8_t>(q);
       sum += q;
     }
-    scales[group] = peak / 127.0f;
-    corrections[group] = -zero_point * sum;
-  }
-}
-
-void round_row(const float* x, int64_t inputs, uint16_t* bfloat16) {
-  for (int64_t i = 0; i < inputs; ++i) {
-    uint32_t bits;
-    std::memcpy(&bits, x + i, sizeof bits);
-    bfloat16[i] = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    const int64_t place = i / kGroup * tile.rows + row;
+    tile.scales[place] = peak / 127.0f;
+    tile.corrections[static_cast<int>(Format::kInt8)][place] = -kInt8ZeroPoint * sum;
+    tile.corrections[static_cast<int>(Format::kInt4)][place] = -kInt4ZeroPoint * sum;
   }
 }
 
 struct Int8 {
+  static constexpr Format kFormat = Format::kInt8;
+  static constexpr int64_t kBytes = 512;
   static int32_t at(const uint8_t* values, int quad, int n, int k) {
     return values[quad * 64 + n * 4 + k];
   }
-  static constexpr int64_t kBytes = 512;
 };
 
 struct Int4 {
+  static constexpr Format kFormat = Format::kInt4;
+  static constexpr int64_t kBytes = 256;
   static int32_t at(const uint8_t* values, int quad, int n, int k) {
     const uint8_t both = values[quad / 2 * 64 + n * 4 + k];
     return quad % 2 ? both >> 4 : both & 0x0f;
   }
-  static constexpr int64_t kBytes = 256;
 };
 
 template <typename Weights>
-void integer_tile(const PackedRows& x, int64_t first_row, int64_t rows, int64_t inputs,
-                  const Panel& panel, float* y, int64_t y_stride) {
-  const int64_t groups = inputs / kGroup;
-  for (int64_t r = 0; r < rows; ++r) {
-    const int64_t row = first_row + r;
+void integer_tile(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,
+                  int64_t y_stride) {
+  const int32_t* corrections = tile.corrections[static_cast<int>(Weights::kFormat)];
+  for (int64_t r = 0; r < tile.rows; ++r) {
     float sum[kPanel] = {};
-    for (int64_t g = 0; g < groups; ++g) {
-      const int8_t* a = x.values + row * inputs + g * kGroup;
+    for (int64_t g = 0; g < inputs / kGroup; ++g) {
       const uint8_t* values = panel.values + g * Weights::kBytes;
       int32_t dot[kPanel];
-      std::fill_n(dot, kPanel, x.corrections[row * groups + g]);
-      for (int quad = 0; quad < 8; ++quad)
+      std::fill_n(dot, kPanel, corrections[g * tile.rows + r]);
+      for (int quad = 0; quad < 8; ++quad) {
+        const int8_t* x = tile.values + ((g * 8 + quad) * tile.rows + r) * 4;
         for (int n = 0; n < kPanel; ++n)
-          for (int k = 0; k < 4; ++k) dot[n] += Weights::at(values, quad, n, k) * a[quad * 4 + k];
-      const float a_scale = x.scales[row * groups + g];
+          for (int k = 0; k < 4; ++k) dot[n] += Weights::at(values, quad, n, k) * x[k];
+      }
+      const float x_scale = tile.scales[g * tile.rows + r];
       for (int n = 0; n < kPanel; ++n)
-        sum[n] = std::fma(static_cast<float>(dot[n]) * a_scale,
+        sum[n] = std::fma(static_cast<float>(dot[n]) * x_scale,
                           from_half(panel.scales[g * kPanel + n]), sum[n]);
     }
     std::copy_n(sum, kPanel, y + r * y_stride);
   }
 }
 
-void bfloat16_tile(const PackedRows& x, int64_t first_row, int64_t rows, int64_t inputs,
-                   const Panel& panel, float* y, int64_t y_stride) {
+void bfloat16_tile(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,
+                   int64_t y_stride) {
   const uint16_t* weights = reinterpret_cast<const uint16_t*>(panel.values);
-  for (int64_t r = 0; r < rows; ++r) {
-    const uint16_t* a = x.bfloat16 + (first_row + r) * inputs;
+  for (int64_t r = 0; r < tile.rows; ++r) {
     float sum[kPanel] = {};
     for (int64_t k = 0; k < inputs; ++k)
       for (int n = 0; n < kPanel; ++n)
-        sum[n] = std::fma(from_bfloat16(a[k]),
+        sum[n] = std::fma(tile.floats[k * tile.rows + r],
                           from_bfloat16(weights[k / 2 * 32 + n * 2 + k % 2]), sum[n]);
     std::copy_n(sum, kPanel, y + r * y_stride);
   }
@@ -114,8 +110,8 @@ void bfloat16_tile(const PackedRows& x, int64_t first_row, int64_t rows, int64_t
 const LinearKernels& generic_linear_kernels() {
   static const LinearKernels kernels{
       "generic",
+      {kRowTile, kRowTile, kRowTile},
       quantize_row,
-      round_row,
       {integer_tile<Int8>, integer_tile<Int4>, bfloat16_tile},
   };
   return kernels;

@@ -19,8 +19,8 @@ void granite_destroy(void* context);
 int64_t granite_panel_bytes(int32_t format, int64_t inputs);
 void granite_pack(void*, int32_t format, const void* weight, int32_t is_bfloat16, int64_t outputs,
                   int64_t inputs, uint8_t* packed);
-void granite_linear(void*, int32_t format, const float* x, int64_t rows, int64_t inputs,
-                    const uint8_t* packed, int64_t outputs, float* y);
+void granite_linear(void*, const float* x, int64_t rows, int64_t inputs, int64_t num_parts,
+                    const granite::PackedWeight* parts, float* y, int64_t y_stride);
 void granite_advance_state(void*, const granite::StateShape* shape, int64_t num_sequences,
                            const granite::SequenceRows* sequences, int64_t input_stride,
                            const float* a, const float* d);
@@ -94,8 +94,8 @@ void run_linear(void* context, int32_t format, int64_t rows, int64_t inputs, int
   granite_pack(context, format, weight.data(), is_bfloat16, outputs, inputs, packed.data());
   Floats x = random_floats(rows * inputs), y(rows * panels * granite::kPanel);
   x[0] = 1e-39f;
-  granite_linear(context, format, x.data(), rows, inputs, packed.data(), panels * granite::kPanel,
-                 y.data());
+  const granite::PackedWeight part{format, panels * granite::kPanel, packed.data()};
+  granite_linear(context, x.data(), rows, inputs, 1, &part, y.data(), panels * granite::kPanel);
 }
 
 void run_linears(void* context) {
