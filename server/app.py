@@ -46,7 +46,12 @@ def create_app(
         model_names=tuple(model_names),
         metrics=metrics,
     )
-    return assemble(services, [openai_router(services)])
+    return assemble(services, dialect_routers(services))
+
+
+def dialect_routers(services: Services) -> list[APIRouter]:
+    """Every dialect, one router each."""
+    return [openai_router(services)]
 
 
 def assemble(services: Services, routers: Iterable[APIRouter]) -> FastAPI:

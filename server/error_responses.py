@@ -1,14 +1,18 @@
 """Exceptions to HTTP replies: every way out of a route that is not success, counted and logged."""
 
+from collections.abc import Callable, Coroutine
+from typing import Any
+
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from kernels.errors import GraniteError
-from server.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, describe
+from server.errors import BadRequest, ErrorReply, MethodNotAllowed, NotFound, describe
 from server.metrics import Metrics
 
 CLIENT_CLOSED_REQUEST = 499
@@ -18,37 +22,69 @@ _log = structlog.stdlib.get_logger("granite.server")
 
 
 def error_response(error: BaseException, metrics: Metrics) -> Response:
-    """The reply to any exception, counted by its code."""
+    """The reply to any exception in OpenAI's shape, counted by its code."""
     reply = describe(error)
     metrics.request_errors.labels(reply.code).inc()
     return JSONResponse(reply.body, reply.status, reply.headers)
 
 
+def failure(error: Exception, metrics: Metrics) -> ErrorReply:
+    """What any exception is to the client, counted by its code, logged if it is the server's."""
+    reply = describe(_as_api_error(error))
+    metrics.request_errors.labels(reply.code).inc()
+    if reply.status in (500, 504):
+        trace = None if isinstance(error, GraniteError) else error
+        name = type(error).__name__
+        _log.error("request failed", error=name, reason=str(error), exc_info=trace)
+    return reply
+
+
+def shaped_errors(shape: Callable[[ErrorReply], Response], metrics: Metrics) -> type[APIRoute]:
+    """The `route_class` of a dialect whose errors do not look like OpenAI's.
+
+    `shape` writes the errors of its routes, of the key check and of bugs. What is refused before
+    routing (server.gate) and paths that no route has keep OpenAI's shape.
+    """
+
+    class ShapedRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+
+            async def handle_shaped(request: Request) -> Response:
+                try:
+                    return await handle(request)
+                except ClientDisconnect:
+                    raise
+                except Exception as error:  # a bug's reply must have the dialect's shape too
+                    return shape(failure(error, metrics))
+
+            return handle_shaped
+
+    return ShapedRoute
+
+
 def add_error_handlers(app: FastAPI, metrics: Metrics) -> None:
     """Give every expected error of `app` its reply; unexpected ones stay exceptions."""
 
-    async def on_granite_error(_: Request, error: Exception) -> Response:
-        response = error_response(error, metrics)
-        if response.status_code in (500, 504):
-            _log.error("request failed", error=type(error).__name__, reason=str(error))
-        return response
-
-    async def on_framework_error(_: Request, error: Exception) -> Response:
-        return error_response(_as_api_error(error), metrics)
+    async def on_expected_error(_: Request, error: Exception) -> Response:
+        reply = failure(error, metrics)
+        return JSONResponse(reply.body, reply.status, reply.headers)
 
     async def on_disconnect(_: Request, error: Exception) -> Response:
         _log.debug("client disconnected", error=type(error).__name__)
         return Response(status_code=CLIENT_CLOSED_REQUEST)
 
-    app.add_exception_handler(GraniteError, on_granite_error)
-    app.add_exception_handler(HTTPException, on_framework_error)
-    app.add_exception_handler(RequestValidationError, on_framework_error)
+    for kind in (GraniteError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, on_expected_error)
     app.add_exception_handler(ClientDisconnect, on_disconnect)
 
 
-def _as_api_error(error: Exception) -> ApiError:
+def _as_api_error(error: Exception) -> Exception:
+    """The framework's own errors in our terms; all others as they are."""
     if isinstance(error, HTTPException) and error.status_code == 404:
         return NotFound("There is nothing at this path")
     if isinstance(error, HTTPException) and error.status_code == 405:
         return MethodNotAllowed("This path does not take this method", headers=error.headers)
-    return BadRequest("The request is not valid")
+    if isinstance(error, HTTPException | RequestValidationError):
+        return BadRequest("The request is not valid")
+    return error

@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from server.asking import ask
 from server.disconnect import while_connected
-from server.errors import describe
+from server.error_responses import failure
 from server.generation import Reply
-from server.metrics import Metrics
 from server.openai.choice_format import ChoiceFormat
 from server.openai.endings import ChunkWriter, whole_body
 from server.openai.envelope import Identity
@@ -22,8 +20,6 @@ from server.reply_meter import ReplyMeter
 from server.security import client_of
 from server.services import Services
 from server.sse import EventStream, data_frame
-
-_log = structlog.stdlib.get_logger("granite.server")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +72,8 @@ def _stream(
     )
     return EventStream(
         writer.frames(),
-        error_frame=lambda error: _error_frame(error, services.metrics),
+        error_frame=lambda error: data_frame(failure(error, services.metrics).body),
         on_close=reply.cancel,
         settings=services.settings,
         headers=presentation.headers,
     )
-
-
-def _error_frame(error: Exception, metrics: Metrics) -> bytes:
-    """The last event of a reply that failed after it had begun."""
-    described = describe(error)
-    metrics.request_errors.labels(described.code).inc()
-    if described.status == 500:
-        _log.error("reply failed midway", exc_info=error)
-    return data_frame(described.body)

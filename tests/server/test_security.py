@@ -7,9 +7,8 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from pydantic import SecretStr
 
-from server.app import assemble
+from server.app import assemble, dialect_routers
 from server.errors import HostNotAllowed, InvalidApiKey
-from server.openai.routes import openai_router
 from server.security import ANONYMOUS, HostCheck, KeyCheck, check_bind
 from server.settings import InvalidSettings, Settings
 from tests.fakes import FakeEngine
@@ -204,7 +203,7 @@ ROUTES = {
 def test_the_inventory_of_routes_is_complete() -> None:
     settings = Settings(api_key=SECRETS)
     app = probe_app(FakeEngine(), settings)
-    whole = assemble(app.state.services, [openai_router(app.state.services)])
+    whole = assemble(app.state.services, dialect_routers(app.state.services))
     found = {
         (method, context.path)
         for context in iter_route_contexts(whole.routes)
@@ -229,7 +228,7 @@ def test_every_route_without_a_key_is_what_the_inventory_says(
 def whole_port() -> Iterator[int]:
     settings = Settings(port=0, api_key=SECRETS)
     services = probe_app(FakeEngine(), settings).state.services
-    with running(assemble(services, [openai_router(services)]), settings) as port:
+    with running(assemble(services, dialect_routers(services)), settings) as port:
         yield port
 
 
