@@ -90,7 +90,7 @@ class StepDriver:
                 start=self._lengths[slot],
                 token_ids=token_ids,
                 pages=range(slot * per_slot, (slot + 1) * per_slot),
-                wants_logits=True,
+                num_logits=1,
             )
             for slot, token_ids in tokens.items()
         ]

@@ -40,12 +40,13 @@ def check_request(request: GenerationRequest, info: EngineInfo) -> None:
     ids = request.prompt_ids
     if not ids or request.num_choices < 1:
         raise InvalidRequest("a prompt needs at least one token, and a request one choice")
-    if len(ids) >= info.context_length:
-        raise InvalidRequest(
-            f"the prompt has {len(ids)} tokens; at most {info.context_length - 1} leave room for a"
-            f" reply in the context of {info.context_length}"
-        )
     sampling = request.sampling
+    longest = info.context_length - min(1, sampling.max_tokens)
+    if len(ids) > longest:
+        raise InvalidRequest(
+            f"the prompt has {len(ids)} tokens; at most {longest} fit with their reply in the"
+            f" context of {info.context_length}"
+        )
     biased = (token_id for token_id, _ in sampling.logit_bias)
     for token_id in (min(ids), max(ids), *biased, *sampling.stop_token_ids):
         if not 0 <= token_id < info.vocab_size:

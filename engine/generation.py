@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 
 from engine.errors import EngineError, SlowReader
-from engine.request import GenerationEvent, GenerationRequest, TokenEvent
+from engine.request import ChoiceEnded, GenerationEvent, GenerationRequest, TokenEvent
 
 
 class WorkerGeneration:
@@ -68,7 +68,7 @@ class WorkerGeneration:
     def deliver(self, event: GenerationEvent) -> None:
         """Queue an event for the reader; a reader too slow to keep up loses its generation."""
         self._started_choices.add(event.choice)
-        if isinstance(event, TokenEvent) and event.finish_reason is not None:
+        if isinstance(event, TokenEvent | ChoiceEnded) and event.finish_reason is not None:
             self._num_finished += 1
         if self._has_ended:
             return

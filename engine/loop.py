@@ -10,14 +10,16 @@ from engine.protocol import (
     Cancel,
     Closed,
     Command,
-    Failed,
+    Ended,
     Progress,
+    Scores,
     StepDone,
     Submit,
     Token,
+    Word,
     failed,
 )
-from engine.request import PrefillProgress, TokenEvent
+from engine.request import ChoiceEnded, PrefillProgress, PromptLogprobs, TokenEvent
 from engine.scheduler import Output, Scheduler
 from engine.step import StepRunner
 
@@ -85,12 +87,16 @@ class EngineLoop:
         )
 
 
-def _message(output: Output) -> Token | Progress | Failed | Closed:
+def _message(output: Output) -> Word:
     match output.event:
         case TokenEvent():
             return Token(output.generation, output.event)
         case PrefillProgress():
             return Progress(output.generation, output.event)
+        case PromptLogprobs():
+            return Scores(output.generation, output.event)
+        case ChoiceEnded():
+            return Ended(output.generation, output.event)
         case EngineError():
             return failed(output.generation, output.event)
         case _:

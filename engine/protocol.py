@@ -15,7 +15,13 @@ from engine.errors import (
 from engine.framing import ProtocolError, encode_frame
 from engine.interface import EngineInfo, EngineStats
 from engine.options import EngineOptions
-from engine.request import GenerationRequest, PrefillProgress, TokenEvent
+from engine.request import (
+    ChoiceEnded,
+    GenerationRequest,
+    PrefillProgress,
+    PromptLogprobs,
+    TokenEvent,
+)
 from kernels.errors import GraniteError
 
 PROTOCOL_VERSION = 1
@@ -68,6 +74,16 @@ class Progress(msgspec.Struct, frozen=True, tag=True):
     event: PrefillProgress
 
 
+class Scores(msgspec.Struct, frozen=True, tag=True):
+    generation: int
+    event: PromptLogprobs
+
+
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    generation: int
+    event: ChoiceEnded
+
+
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """The last word on a generation; `error` is the name of an EngineError class."""
 
@@ -82,8 +98,12 @@ class Closed(msgspec.Struct, frozen=True, tag=True):
     generation: int
 
 
+Word = Token | Progress | Scores | Ended | Failed | Closed
+"""What a step may say about one generation."""
+
+
 class StepDone(msgspec.Struct, frozen=True, tag=True):
-    outputs: list[Token | Progress | Failed | Closed]
+    outputs: list[Word]
     stats: EngineStats
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sampling.params import SamplingParams
+from sampling.params import MAX_TOP_LOGPROBS, InvalidSamplingParams, SamplingParams
 
 
 class FinishReason(StrEnum):
@@ -18,7 +18,11 @@ class GenerationRequest:
     """One prompt to continue `num_choices` times.
 
     `client` is the fairness key: requests of one client share its turn. Each choice draws its own
-    randomness from (seed, choice index, position).
+    randomness from (seed, choice index, position). `prompt_logprobs` is None, or how many
+    alternatives (0 to 20) accompany the log-probability of each prompt token.
+
+    Raises:
+        InvalidSamplingParams: `prompt_logprobs` is out of its range.
     """
 
     request_id: str
@@ -26,6 +30,12 @@ class GenerationRequest:
     sampling: SamplingParams
     num_choices: int = 1
     client: str = ""
+    prompt_logprobs: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= (self.prompt_logprobs or 0) <= MAX_TOP_LOGPROBS:
+            message = f"prompt_logprobs must be between 0 and {MAX_TOP_LOGPROBS}"
+            raise InvalidSamplingParams("prompt_logprobs", message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +69,35 @@ class PrefillProgress:
     total: int
 
 
-GenerationEvent = TokenEvent | PrefillProgress
+@dataclass(frozen=True, slots=True)
+class ScoredToken:
+    """A prompt token under the model's own distribution; `rank` is 1 for the most probable."""
+
+    token_id: int
+    logprob: float
+    rank: int
+    top_logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PromptLogprobs:
+    """Consecutive prompt tokens, the first of them at `position`; told once, before any token.
+
+    Together these events of a choice cover the prompt but for its first token, which nothing
+    precedes. Every choice tells them.
+    """
+
+    choice: int
+    position: int
+    tokens: tuple[ScoredToken, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceEnded:
+    """The end of a choice without any token: its `max_tokens` is 0."""
+
+    choice: int
+    finish_reason: FinishReason
+
+
+GenerationEvent = TokenEvent | PrefillProgress | PromptLogprobs | ChoiceEnded

@@ -11,9 +11,18 @@ import torch
 from torch import Tensor
 
 from engine.errors import EngineError, NumericError, OutOfMemory
+from engine.prompt_scores import Scores, drawn_logits, num_logits, score_prompts
 from engine.request import TokenLogprob
 from engine.sequence import suppressed_token_ids
-from engine.step import Chunk, ChunkResult, NewToken, StepFailed, StepPlan, StepResults
+from engine.step import (
+    Chunk,
+    ChunkResult,
+    NewToken,
+    PromptScores,
+    StepFailed,
+    StepPlan,
+    StepResults,
+)
 from model_loader.rows import FlatBatch, Segment
 from model_loader.state import HybridState
 from sampling.sampler import NonFiniteLogits, SampledToken, Sampler, SamplerRow
@@ -61,12 +70,16 @@ class Runner:
         logits = self._network(batch, self._state)
         computed = time.perf_counter()
         drawing = [chunk for chunk in plan.chunks if chunk.wants_token]
-        drawn = iter(self._draw(logits, drawing))
+        drawn = iter(self._draw(drawn_logits(logits, plan.chunks), drawing))
+        results = [
+            _with_scores(scores, next(drawn) if chunk.wants_token else None)
+            for chunk, scores in zip(plan.chunks, score_prompts(logits, plan.chunks), strict=True)
+        ]
         self.forward_seconds += computed - started
         self.sampling_seconds += time.perf_counter() - computed
-        return [next(drawn) if chunk.wants_token else None for chunk in plan.chunks]
+        return results
 
-    def _draw(self, logits: Tensor, chunks: Sequence[Chunk]) -> list[ChunkResult]:
+    def _draw(self, logits: Tensor, chunks: Sequence[Chunk]) -> list[NewToken | EngineError]:
         if not chunks:
             return []
         rows = [self._sampler_row(chunk) for chunk in chunks]
@@ -94,11 +107,19 @@ def _segment(chunk: Chunk) -> Segment:
         start=chunk.start,
         token_ids=sequence.tokens[chunk.start : chunk.stop],
         pages=sequence.pages,
-        wants_logits=chunk.wants_token,
+        num_logits=num_logits(chunk),
     )
 
 
-def _result(drawn: SampledToken | NonFiniteLogits) -> ChunkResult:
+def _with_scores(scores: Scores, drawn: NewToken | EngineError | None) -> ChunkResult:
+    if isinstance(scores, EngineError):
+        return scores
+    if not scores or isinstance(drawn, EngineError):
+        return drawn
+    return PromptScores(scores, drawn)
+
+
+def _result(drawn: SampledToken | NonFiniteLogits) -> NewToken | EngineError:
     if isinstance(drawn, NonFiniteLogits):
         return NumericError("the model's output for this request is not finite")
     top = tuple(TokenLogprob(token_id, logprob) for token_id, logprob in drawn.top_logprobs)

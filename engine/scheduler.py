@@ -9,12 +9,28 @@ from dataclasses import dataclass
 
 from engine.allocator import AllocationError
 from engine.errors import DeadlineExceeded, EngineError, OutOfMemory, QueueTimeout
-from engine.fairness import share_rows
 from engine.memory import SequenceMemory
 from engine.options import EngineOptions
-from engine.request import GenerationEvent, GenerationRequest, PrefillProgress, TokenEvent
+from engine.prompt_rows import prompt_rows
+from engine.request import (
+    ChoiceEnded,
+    FinishReason,
+    GenerationEvent,
+    GenerationRequest,
+    PrefillProgress,
+    PromptLogprobs,
+    TokenEvent,
+)
 from engine.sequence import Phase, Sequence, finish_reason
-from engine.step import Chunk, ChunkResult, NewToken, StepFailed, StepPlan, StepResults
+from engine.step import (
+    Chunk,
+    ChunkResult,
+    NewToken,
+    PromptScores,
+    StepFailed,
+    StepPlan,
+    StepResults,
+)
 from engine.waiting import WaitingRoom
 
 DECODE_SHARE_OF_BUSY_STEP = 0.75
@@ -158,7 +174,8 @@ class Scheduler:
 
     def _plan_alone(self, suspect: Sequence) -> list[Chunk]:
         """Try one sequence of a step that raised: if it raises again, it is the culprit."""
-        return self._plan_chunk(suspect, min(suspect.num_remaining, self._options.step_rows))
+        ((_, rows),) = prompt_rows([suspect], self._options.step_rows)
+        return self._plan_chunk(suspect, rows)
 
     def _plan_decodes(self) -> list[Chunk]:
         decoding = [sequence for sequence in self.running if sequence.is_decoding]
@@ -173,16 +190,11 @@ class Scheduler:
     def _plan_prefills(self, budget: int) -> list[Chunk]:
         prefilling = [sequence for sequence in self.running if not sequence.is_decoding]
         prefilling.sort(key=lambda sequence: sequence.arrival)
-        demands: dict[str, int] = {}
-        for sequence in prefilling:
-            demands[sequence.client] = demands.get(sequence.client, 0) + sequence.num_remaining
-        shares = share_rows(demands, budget)
-        chunks: list[Chunk] = []
-        for sequence in prefilling:
-            rows = min(sequence.num_remaining, shares[sequence.client])
-            shares[sequence.client] -= rows
-            chunks += self._plan_chunk(sequence, rows)
-        return chunks
+        return [
+            chunk
+            for sequence, rows in prompt_rows(prefilling, budget)
+            for chunk in self._plan_chunk(sequence, rows)
+        ]
 
     def _plan_chunk(self, sequence: Sequence, rows: int) -> list[Chunk]:
         """The next rows of a sequence, with pages to hold them; empty if it had to give way."""
@@ -232,10 +244,20 @@ class Scheduler:
             self._tell(sequence, PrefillProgress(sequence.choice, chunk.stop, total))
         if isinstance(result, EngineError):
             self._end(sequence.generation, result)
-        elif isinstance(result, NewToken):
+            return
+        if isinstance(result, PromptScores):
+            position = chunk.scored_rows.start + 1
+            self._tell(sequence, PromptLogprobs(sequence.choice, position, result.tokens))
+            sequence.num_scored += len(result.tokens)
+            result = result.drawn
+        if isinstance(result, NewToken):
             self._append(sequence, result)
 
     def _append(self, sequence: Sequence, new: NewToken) -> None:
+        if sequence.request.sampling.max_tokens == 0:
+            self._tell(sequence, ChoiceEnded(sequence.choice, FinishReason.LENGTH))
+            self._finish(sequence)
+            return
         sequence.append(new.token_id)
         reason = finish_reason(sequence, self._eos_token_ids, self._options.longest_sequence)
         event = TokenEvent(
@@ -246,8 +268,11 @@ class Scheduler:
             finish_reason=reason,
         )
         self._tell(sequence, event)
-        if reason is None:
-            return
+        if reason is not None:
+            self._finish(sequence)
+
+    def _finish(self, sequence: Sequence) -> None:
+        """End one choice; the generation ends with its last one."""
         self._discard(sequence)
         siblings = self._generations[sequence.generation].sequences
         if all(sibling.phase is Phase.ENDED for sibling in siblings):

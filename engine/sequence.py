@@ -20,8 +20,9 @@ class Sequence:
     """`tokens` is the prompt and what was generated; rows 0 to `num_computed - 1` are in the state.
 
     `history` counts the same tokens for the sampler, and like them outlives a preemption. `arrival`
-    orders all sequences by age. Until `suspect_until` rows are computed again, the sequence runs
-    alone: it took part in a step that raised.
+    orders all sequences by age. `num_scored` prompt rows have told how probable the token after
+    them is, which a preemption does not undo. Until `suspect_until` rows are computed again, the
+    sequence runs alone: it took part in a step that raised.
     """
 
     generation: int
@@ -37,6 +38,7 @@ class Sequence:
     num_preemptions: int = 0
     suspect_until: int = 0
     last_step: int = -1
+    num_scored: int = 0
 
     def __post_init__(self) -> None:
         self.tokens = list(self.request.prompt_ids)
@@ -64,6 +66,13 @@ class Sequence:
     def num_remaining(self) -> int:
         """Known tokens whose rows are not computed yet."""
         return len(self.tokens) - self.num_computed
+
+    @property
+    def num_unscored(self) -> int:
+        """Prompt rows that still have to tell how probable the token after them is."""
+        if self.request.prompt_logprobs is None:
+            return 0
+        return len(self.request.prompt_ids) - 1 - self.num_scored
 
     @property
     def is_decoding(self) -> bool:

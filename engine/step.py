@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.errors import EngineError
-from engine.request import TokenLogprob
+from engine.request import ScoredToken, TokenLogprob
 from engine.sequence import Sequence
 
 
@@ -21,6 +21,14 @@ class Chunk:
     def wants_token(self) -> bool:
         """All known tokens are computed after this chunk, so the next one can be drawn."""
         return self.stop == len(self.sequence.tokens)
+
+    @property
+    def scored_rows(self) -> range:
+        """Prompt rows that tell how probable the token after them is: the last ones that do not
+        draw, as all of them come before the first token is drawn.
+        """
+        first = max(self.start, self.sequence.num_scored)
+        return range(first, min(self.stop, self.sequence.num_scored + self.sequence.num_unscored))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,15 @@ class NewToken:
     top_logprobs: tuple[TokenLogprob, ...] = ()
 
 
-ChunkResult = NewToken | EngineError | None
+@dataclass(frozen=True, slots=True)
+class PromptScores:
+    """The scores of a chunk's `scored_rows`, and the token drawn for it, if one was."""
+
+    tokens: tuple[ScoredToken, ...]
+    drawn: NewToken | None
+
+
+ChunkResult = NewToken | PromptScores | EngineError | None
 """None: nothing to draw yet. An error fails this chunk's request only."""
 
 

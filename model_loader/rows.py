@@ -20,14 +20,14 @@ class Segment:
     """Consecutive new rows of one sequence.
 
     `start` is the absolute position of the first row; `pages` cover positions 0 to the last row.
-    Logits, if wanted, are those of the last row.
+    Logits are wanted of the last `num_logits` rows.
     """
 
     slot: int
     start: int
     token_ids: Sequence[int]
     pages: Sequence[int]
-    wants_logits: bool
+    num_logits: int
 
     @property
     def end(self) -> int:
@@ -42,7 +42,7 @@ class FlatBatch:
     spans: tuple[Span, ...]
     page_rows: Tensor  # (R,) int64 into the flattened pages: where each row's key and value go
     fresh_pages: Tensor  # pages whose first row is written in this step: what they held is cleared
-    logit_rows: Tensor  # (wanted,) int64, in segment order
+    logit_rows: Tensor  # (wanted,) int64, ascending: in segment order
 
     @staticmethod
     def build(
@@ -51,7 +51,8 @@ class FlatBatch:
         """Lay out the segments in the given order.
 
         Raises:
-            ValueError: a segment is empty, a slot appears twice, or pages do not cover a segment.
+            ValueError: a segment is empty or wants logits of rows it does not have, a slot appears
+                twice, or pages do not cover a segment.
         """
         _check(segments, layout)
         lengths = [len(segment.token_ids) for segment in segments]
@@ -76,9 +77,9 @@ class FlatBatch:
             fresh_pages=index([page for s in segments for page in _fresh_pages(s, layout)]),
             logit_rows=index(
                 [
-                    span.rows.stop - 1
+                    row
                     for span, segment in zip(spans, segments, strict=True)
-                    if segment.wants_logits
+                    for row in range(span.rows.stop - segment.num_logits, span.rows.stop)
                 ]
             ),
         )
@@ -90,6 +91,8 @@ def _check(segments: Sequence[Segment], layout: StateLayout) -> None:
     for segment in segments:
         if not segment.token_ids:
             raise ValueError(f"the segment of slot {segment.slot} has no rows")
+        if not 0 <= segment.num_logits <= len(segment.token_ids):
+            raise ValueError(f"the segment of slot {segment.slot} wants more logits than rows")
         if len(segment.pages) * layout.page_length < segment.end:
             raise ValueError(f"the pages of slot {segment.slot} end before position {segment.end}")
 

@@ -26,7 +26,7 @@ class SamplingParams:
 
     `top_k = 0`, `top_p = 1`, `min_p = 0` and `top_a = 0` switch those filters off. `logprobs` is
     None for none, else how many alternatives (0 to 20) accompany each token's own log-probability.
-    `seed = None` lets the engine draw a fresh one.
+    `seed = None` lets the engine draw a fresh one. `max_tokens = 0` only reads the prompt.
 
     Raises:
         InvalidSamplingParams: a value is outside its range, not a number, or a token id is negative
@@ -58,7 +58,7 @@ class SamplingParams:
         _require_range("frequency_penalty", self.frequency_penalty, -2.0, 2.0)
         _require_range("presence_penalty", self.presence_penalty, -2.0, 2.0)
         _require_range("top_k", self.top_k, 0, 2**31 - 1)
-        _require_range("max_tokens", self.max_tokens, 1, 2**31 - 1)
+        _require_range("max_tokens", self.max_tokens, 0, 2**31 - 1)
         _require_range("min_tokens", self.min_tokens, 0, self.max_tokens)
         _require_range("seed", self.seed or 0, -(2**63), 2**63 - 1)
         _require_range("top_logprobs", self.logprobs or 0, 0, MAX_TOP_LOGPROBS)

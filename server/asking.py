@@ -38,6 +38,7 @@ async def ask(
             sampling=_sampling_params(question, len(prompt_ids), info),
             num_choices=question.num_choices,
             client=client,
+            prompt_logprobs=question.prompt_logprobs,
         )
         for index, prompt_ids in enumerate(prompts)
     ]
@@ -76,6 +77,7 @@ def _asked(wishes: SamplingWishes) -> dict[str, float]:
         "temperature": wishes.temperature,
         "top_p": wishes.top_p,
         "min_p": wishes.min_p,
+        "top_a": wishes.top_a,
         "repetition_penalty": wishes.repetition_penalty,
         "frequency_penalty": wishes.frequency_penalty,
         "presence_penalty": wishes.presence_penalty,

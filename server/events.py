@@ -1,8 +1,9 @@
-"""What a reply consists of, in the order in which it comes. Knows no dialect and no engine."""
+"""What a reply consists of, in the order in which it comes. Knows no dialect."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from engine.request import ScoredToken
 from server.text_stream import PlacedToken
 
 
@@ -83,8 +84,16 @@ class Progress:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class PromptScored:
+    """The next prompt tokens' log-probabilities, from the second token on; before any content."""
+
+    choice: int
+    tokens: tuple[ScoredToken, ...]
+
+
 ContentEvent = TextDelta | ToolCallStarted | ToolCallArguments | ToolCallBroken
-Event = ContentEvent | ChoiceFinished | Progress
+Event = ContentEvent | ChoiceFinished | Progress | PromptScored
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from engine.request import ScoredToken
 from server.events import (
     ChoiceFinished,
+    ContentEvent,
     EndReason,
     Event,
-    Progress,
+    PromptScored,
     TextDelta,
     ToolCallArguments,
     ToolCallBroken,
@@ -31,6 +33,7 @@ class FoldedChoice:
     text: str = ""
     calls: dict[int, FoldedCall] = field(default_factory=dict)
     tokens: list[PlacedToken] = field(default_factory=list)
+    prompt_scores: list[ScoredToken] = field(default_factory=list)
     reason: EndReason | None = None
     stop_string: str | None = None
 
@@ -50,7 +53,9 @@ class FoldedChoice:
             case ToolCallBroken():
                 del self.calls[event.index]
                 self.text += event.text
+            case PromptScored():
+                self.prompt_scores += event.tokens
             case ChoiceFinished():
                 self.reason, self.stop_string = event.reason, event.stop_string
-        if not isinstance(event, ChoiceFinished | Progress):
+        if isinstance(event, ContentEvent):
             self.tokens += event.tokens

@@ -8,8 +8,16 @@ from contextlib import aclosing
 
 from engine.errors import WorkerDied
 from engine.interface import Engine, Generation
-from engine.request import GenerationRequest, PrefillProgress
-from server.events import ChoiceFinished, EndReason, Event, Progress, TextDelta, Usage
+from engine.request import ChoiceEnded, GenerationRequest, PrefillProgress, PromptLogprobs
+from server.events import (
+    ChoiceFinished,
+    EndReason,
+    Event,
+    Progress,
+    PromptScored,
+    TextDelta,
+    Usage,
+)
 from server.folding import FoldedChoice
 from server.interleave import interleave
 from server.reply_meter import ReplyMeter
@@ -90,13 +98,19 @@ class Reply:
                 if isinstance(event, PrefillProgress):
                     yield Progress(choice, event.processed, event.total)
                     continue
+                if isinstance(event, PromptLogprobs):
+                    yield PromptScored(choice, event.tokens)
+                    continue
                 text = choices[event.choice]
                 if text.finish_reason is not None:  # it met a stop string; its siblings go on
                     continue
-                self._meter.token(choice)
-                piece = text.feed(event)
-                if piece.text or piece.tokens:
-                    yield TextDelta(choice, piece.text, piece.tokens)
+                if isinstance(event, ChoiceEnded):
+                    text.finish_reason = event.finish_reason
+                else:
+                    self._meter.token(choice)
+                    piece = text.feed(event)
+                    if piece.text or piece.tokens:
+                        yield TextDelta(choice, piece.text, piece.tokens)
                 if text.finish_reason is not None:
                     self._meter.choice_finished(text.finish_reason)
                     reason = EndReason(text.finish_reason.value)

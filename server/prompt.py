@@ -117,7 +117,7 @@ def tokens_to_generate(
         ContextLengthExceeded: the prompt leaves no room, or less than is wanted; names `param`.
     """
     left = context_length - prompt_length
-    if left < 1:
+    if left < (1 if wanted is None else min(1, wanted)):
         asked = f"your prompt resulted in {prompt_length} tokens"
         if left == 0:
             asked += ", which leaves no room for a reply"

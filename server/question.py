@@ -71,6 +71,7 @@ class SamplingWishes:
     top_p: float | None = None
     top_k: int | None = None
     min_p: float | None = None
+    top_a: float | None = None
     repetition_penalty: float | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
@@ -87,8 +88,9 @@ class Question:
     """One or more prompts, each to be continued `num_choices` times in the same way.
 
     `wanted_tokens` is the explicit limit of each reply, and `default_tokens` the limit without one;
-    with neither, the context is the limit. `stops` are literal stop strings. `prompt_field` names
-    the prompts in errors.
+    with neither, the context is the limit. `stops` are literal stop strings. `prompt_logprobs` is
+    the number of alternatives to report with each prompt token; None: no log-probabilities of
+    prompts. `prompt_field` names the prompts in errors.
     """
 
     prompts: Sequence[Prompt]
@@ -98,3 +100,4 @@ class Question:
     sampling: SamplingWishes = field(default_factory=SamplingWishes)
     stops: Sequence[str] = ()
     num_choices: int = 1
+    prompt_logprobs: int | None = None

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from engine.errors import EngineUnavailable
 from engine.interface import EngineInfo, EngineState, EngineStats
 from engine.request import (
+    ChoiceEnded,
     FinishReason,
     GenerationEvent,
     GenerationRequest,
     PrefillProgress,
+    PromptLogprobs,
+    ScoredToken,
     TokenEvent,
     TokenLogprob,
 )
@@ -63,6 +66,10 @@ class FakeGeneration:
             return
         for choice in range(self._request.num_choices):
             yield PrefillProgress(choice, prompt_length, prompt_length)
+            for scores in self._prompt_scores(choice):
+                yield scores
+            if self._request.sampling.max_tokens == 0:
+                yield ChoiceEnded(choice, FinishReason.LENGTH)
         token_ids = self._script.token_ids[: self._request.sampling.max_tokens]
         for position, token_id in enumerate(token_ids):
             if await self._pause(self._script.delay):
@@ -79,6 +86,18 @@ class FakeGeneration:
         self._engine.active.discard(self._request.request_id)
         if self._script.error is not None:
             raise self._script.error
+
+    def _prompt_scores(self, choice: int) -> list[PromptLogprobs]:
+        """In two pieces: the token at position 7 has log-probability -0.7 and rank 7."""
+        if self._request.prompt_logprobs is None:
+            return []
+        top = self._script.top_logprobs[: self._request.prompt_logprobs]
+        scores = [
+            ScoredToken(token_id, -position / 10, position, top)
+            for position, token_id in enumerate(self._request.prompt_ids)
+        ]
+        pieces = [(1, scores[1:3]), (3, scores[3:])]
+        return [PromptLogprobs(choice, start, tuple(piece)) for start, piece in pieces if piece]
 
     async def _pause(self, seconds: float) -> bool:
         """Sleep, but wake at once on cancel; True if cancelled."""

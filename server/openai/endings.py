@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from kernels.errors import GraniteError
-from server.events import ChoiceFinished, Progress, TextDelta
+from server.events import ChoiceFinished, Progress, PromptScored, TextDelta
 from server.generation import Reply
 from server.openai.choice_format import ChoiceFormat
 from server.openai.envelope import Identity, usage_fields
@@ -47,7 +47,7 @@ class ChunkWriter:
         try:
             async with aclosing(self._reply.events()) as events:
                 async for event in events:
-                    if isinstance(event, Progress):
+                    if isinstance(event, Progress | PromptScored):
                         continue
                     opening = self._shape.opening(event.choice)
                     if event.choice not in opened and opening is not None:

@@ -8,9 +8,9 @@ from zlib import crc32
 
 from engine.errors import EngineError
 from engine.options import EngineOptions
-from engine.request import GenerationRequest, TokenEvent
+from engine.request import GenerationRequest, PromptLogprobs, ScoredToken, TokenEvent
 from engine.scheduler import Output, Scheduler
-from engine.step import Chunk, ChunkResult, NewToken, StepPlan, StepResults
+from engine.step import Chunk, ChunkResult, NewToken, PromptScores, StepPlan, StepResults
 from sampling.params import SamplingParams
 
 VOCAB_SIZE = 1000
@@ -38,12 +38,19 @@ class FakeRunner:
             for page in sequence.pages
             for offset in range(self._page_length)
         ]
+        scores = []
         for position in range(chunk.start, chunk.stop):
             state = (self._slots[sequence.slot], sequence.tokens[position])
             self._slots[sequence.slot] = crc32(repr(state).encode())
             self._rows[rows[position]] = sequence.tokens[position]
-        if not chunk.wants_token:
-            return None
+            if position in chunk.scored_rows:
+                rank = 1 + self._slots[sequence.slot] % VOCAB_SIZE
+                scores.append(ScoredToken(sequence.tokens[position + 1], -0.5, rank))
+        drawn = self._draw(chunk, rows) if chunk.wants_token else None
+        return PromptScores(tuple(scores), drawn) if scores else drawn
+
+    def _draw(self, chunk: Chunk, rows: list[int]) -> NewToken:
+        sequence = chunk.sequence
         read = [self._rows[row] for row in rows[: chunk.stop]]
         seen = (self._slots[sequence.slot], read, sequence.request.sampling.seed, sequence.choice)
         return NewToken(token_id=1 + crc32(repr(seen).encode()) % (VOCAB_SIZE - 1))
@@ -68,6 +75,7 @@ def make_request(
     *,
     client: str = "",
     num_choices: int = 1,
+    prompt_logprobs: int | None = None,
     **sampling: object,
 ) -> GenerationRequest:
     values: dict[str, object] = {"seed": 7, **sampling, "max_tokens": max_tokens}
@@ -78,6 +86,7 @@ def make_request(
         sampling=params,
         num_choices=num_choices,
         client=client,
+        prompt_logprobs=prompt_logprobs,
     )
 
 
@@ -103,6 +112,18 @@ def tokens_of(outputs: list[Output], generation: int, choice: int = 0) -> list[i
     return [e.token_id for e in events if isinstance(e, TokenEvent) and e.choice == choice]
 
 
+def scores_of(outputs: list[Output], generation: int, choice: int = 0) -> list[ScoredToken]:
+    """All prompt tokens scored so far, each of them exactly in its place."""
+    scores: list[ScoredToken] = []
+    for output in outputs:
+        event = output.event
+        if output.generation == generation and isinstance(event, PromptLogprobs):
+            if event.choice == choice:
+                assert event.position == 1 + len(scores)
+                scores += event.tokens
+    return scores
+
+
 def error_of(outputs: list[Output], generation: int) -> EngineError | None:
     for output in outputs:
         if output.generation == generation and isinstance(output.event, EngineError):
@@ -112,7 +133,12 @@ def error_of(outputs: list[Output], generation: int) -> EngineError | None:
 
 def solo_tokens(request: GenerationRequest, choice: int = 0) -> list[int]:
     """What the request yields with the whole machine to itself."""
+    return tokens_of(solo_outputs(request), 1, choice)
+
+
+def solo_outputs(request: GenerationRequest) -> list[Output]:
+    """All news of the request, as generation 1, with the whole machine to itself."""
     options = small_options(num_slots=16, num_pages=64, step_rows=1024)
     scheduler = Scheduler(options, frozenset({EOS}))
     scheduler.submit(1, request, 0.0)
-    return tokens_of(run_until_idle(scheduler, FakeRunner(options)), 1, choice)
+    return run_until_idle(scheduler, FakeRunner(options))

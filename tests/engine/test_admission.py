@@ -40,6 +40,12 @@ def test_the_longest_prompt_leaves_room_for_one_token() -> None:
     check_request(make_request((99,) * 9), MODEL)
 
 
+def test_a_prompt_that_is_only_read_may_fill_the_context() -> None:
+    check_request(make_request((99,) * 10, max_tokens=0), MODEL)
+    with pytest.raises(InvalidRequest):
+        check_request(make_request((99,) * 11, max_tokens=0), MODEL)
+
+
 def test_all_choices_of_a_request_find_room_or_none_does() -> None:
     admission = Admission(small_options(num_slots=4, max_queued_requests=5))
     live = [FakeLive(make_request(), num_unfinished=6)]

@@ -4,7 +4,13 @@ import pytest
 
 from engine.errors import SlowReader, WorkerDied
 from engine.generation import WorkerGeneration
-from engine.request import FinishReason, GenerationEvent, PrefillProgress, TokenEvent
+from engine.request import (
+    ChoiceEnded,
+    FinishReason,
+    GenerationEvent,
+    PrefillProgress,
+    TokenEvent,
+)
 from tests.engine.asynchronous import read
 from tests.engine.fakes import make_request
 
@@ -40,6 +46,17 @@ async def test_events_come_in_order_and_end_after_the_last_choice() -> None:
     assert reply.error is None
     assert generation.is_closed
     assert cancels.count == 0
+
+
+async def test_a_choice_may_end_without_a_token() -> None:
+    generation, _ = make(num_choices=2)
+    generation.deliver(ChoiceEnded(0, FinishReason.LENGTH))
+    assert generation.num_unfinished == 1
+    generation.deliver(ChoiceEnded(1, FinishReason.LENGTH))
+    assert generation.is_closed
+    assert [event async for event in generation] == [
+        ChoiceEnded(choice, FinishReason.LENGTH) for choice in range(2)
+    ]
 
 
 async def test_progress_starts_a_choice() -> None:

@@ -16,12 +16,12 @@ from engine.protocol import (
     Cancel,
     Closed,
     Command,
-    Failed,
     Progress,
     Start,
     StepDone,
     Submit,
     Token,
+    Word,
     decode_report,
     encode,
 )
@@ -51,9 +51,9 @@ class Peer:
     def send(self, *commands: Command) -> None:
         self._connection.sendall(b"".join(encode(command) for command in commands))
 
-    def read_until_idle(self) -> list[Token | Progress | Failed | Closed]:
+    def read_until_idle(self) -> list[Word]:
         """All outputs up to the first report of an engine without work."""
-        outputs: list[Token | Progress | Failed | Closed] = []
+        outputs: list[Word] = []
         while True:
             for payload in self._frames.feed(self._connection.recv(2**16)):
                 step = decode_report(payload)

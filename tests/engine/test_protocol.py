@@ -8,12 +8,14 @@ from engine.protocol import (
     Cancel,
     Closed,
     Command,
+    Ended,
     Hello,
     LoadFailed,
     Loading,
     Progress,
     Ready,
     Report,
+    Scores,
     Start,
     StepDone,
     Submit,
@@ -24,7 +26,15 @@ from engine.protocol import (
     error_of,
     failed,
 )
-from engine.request import FinishReason, PrefillProgress, TokenEvent, TokenLogprob
+from engine.request import (
+    ChoiceEnded,
+    FinishReason,
+    PrefillProgress,
+    PromptLogprobs,
+    ScoredToken,
+    TokenEvent,
+    TokenLogprob,
+)
 from tests.engine.fakes import make_request, small_options
 
 STATS = EngineStats(
@@ -56,8 +66,15 @@ TOKEN = TokenEvent(
     top_logprobs=(TokenLogprob(2, -0.5), TokenLogprob(3, -1.5)),
     finish_reason=FinishReason.STOP,
 )
+SCORES = PromptLogprobs(0, 1, (ScoredToken(2, -0.5, 3, (TokenLogprob(9, -0.1),)),))
 REQUEST = make_request(
-    (1, 2, 3), 9, num_choices=2, logit_bias=((4, -1.5),), stop_token_ids=(7,), logprobs=2
+    (1, 2, 3),
+    9,
+    num_choices=2,
+    prompt_logprobs=4,
+    logit_bias=((4, -1.5),),
+    stop_token_ids=(7,),
+    logprobs=2,
 )
 
 
@@ -81,6 +98,7 @@ def test_commands_arrive_as_they_were_sent(command: Command) -> None:
         Ready(INFO),
         LoadFailed("no such file"),
         StepDone([Token(1, TOKEN), Progress(2, PrefillProgress(0, 1, 2)), Closed(3)], STATS),
+        StepDone([Scores(1, SCORES), Ended(1, ChoiceEnded(0, FinishReason.LENGTH))], STATS),
     ],
     ids=lambda r: type(r),
 )
@@ -113,6 +131,9 @@ def test_an_error_of_an_unknown_name_is_still_an_engine_error() -> None:
         msgspec.msgpack.encode({"type": "Cancel", "generation": "x"}),
         msgspec.msgpack.encode({"type": "Unknown"}),
         payload(Submit(1, REQUEST)).replace(b"request_id", b"request_no"),
+        payload(Submit(1, make_request(prompt_logprobs=20))).replace(
+            b"\xafprompt_logprobs\x14", b"\xafprompt_logprobs\x15"
+        ),
         payload(Submit(1, make_request(temperature=1.5))).replace(
             b"\xabtemperature\xcb" + b"\x3f\xf8" + bytes(6),
             b"\xabtemperature\xcb" + b"\x40\x59" + bytes(6),
@@ -129,6 +150,7 @@ def test_an_error_of_an_unknown_name_is_still_an_engine_error() -> None:
         "wrong type",
         "unknown tag",
         "missing field",
+        "prompt_logprobs 21",
         "temperature 100",
     ],
 )

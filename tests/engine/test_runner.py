@@ -18,7 +18,7 @@ from model_loader.load import LoadedModel, load_model
 from model_loader.rows import FlatBatch
 from model_loader.state import HybridState
 from sampling.sampler import Sampler
-from tests.engine.fakes import error_of, make_request, small_options, tokens_of
+from tests.engine.fakes import error_of, make_request, scores_of, small_options, tokens_of
 from tests.tiny_checkpoint import load_oracle, write_checkpoint
 
 EOS = frozenset({257})
@@ -114,6 +114,56 @@ def test_probabilities_are_those_of_the_reference_implementation(
         torch.testing.assert_close(
             torch.tensor([logprob for _, logprob in reply]), expected, rtol=1e-4, atol=1e-4
         )
+
+
+def test_prompt_tokens_are_as_probable_as_the_reference_implementation_finds_them(
+    model: LoadedModel, directory: Path
+) -> None:
+    requests = {
+        n: drawing(prompt, 2, prompt_logprobs=3, num_choices=2) for n, prompt in enumerate(PROMPTS)
+    }
+    outputs = make(model, step_rows=16).run(requests)
+    oracle = load_oracle(directory)
+    for generation, prompt in enumerate(PROMPTS):
+        with torch.inference_mode():
+            rows = oracle(torch.tensor([prompt])).logits[0].log_softmax(-1)
+        scores = scores_of(outputs, generation)
+        assert scores == scores_of(outputs, generation, choice=1)
+        assert [score.token_id for score in scores] == list(prompt[1:])
+        for row, score in zip(rows, scores, strict=False):
+            assert score.logprob == pytest.approx(float(row[score.token_id]), abs=1e-4)
+            assert score.rank == pytest.approx(1 + int((row > row[score.token_id]).sum()), abs=1)
+            best = row.topk(3)
+            assert [top.token_id for top in score.top_logprobs] == best.indices.tolist()
+            for top, expected in zip(score.top_logprobs, best.values.tolist(), strict=True):
+                assert top.logprob == pytest.approx(expected, abs=1e-4)
+
+
+def test_scoring_the_prompt_changes_nothing_and_no_neighbour_changes_the_scores(
+    model: LoadedModel,
+) -> None:
+    asked = {n: drawing(p, prompt_logprobs=2, seed=n) for n, p in enumerate(PROMPTS)}
+    plain = {n: drawing(p, seed=n) for n, p in enumerate(PROMPTS)}
+    together = make(model, step_rows=16).run(asked)
+    for generation, request in plain.items():
+        alone = make(model, step_rows=256).run({generation: asked[generation]})
+        assert scores_of(together, generation) == scores_of(alone, generation)
+        without = make(model).run({generation: request})
+        assert reply_of(together, generation) == reply_of(without, generation)
+        assert scores_of(without, generation) == []
+
+
+def test_a_prompt_whose_logits_are_not_finite_fails_alone(model: LoadedModel) -> None:
+    def network(batch: FlatBatch, state: HybridState) -> Tensor:
+        logits: Tensor = model.network(batch, state)
+        rows = batch.token_ids[batch.logit_rows]
+        return logits.masked_fill((rows == 91)[:, None], torch.nan)
+
+    requests = {1: drawing((90, 91, 92), prompt_logprobs=0), 2: drawing((1, 2), prompt_logprobs=0)}
+    outputs = make(model, network).run(requests)
+    assert isinstance(error_of(outputs, 1), NumericError)
+    assert error_of(outputs, 2) is None
+    assert len(scores_of(outputs, 2)) == 1
 
 
 def test_replies_do_not_depend_on_the_batch_or_on_how_the_prompt_is_cut(

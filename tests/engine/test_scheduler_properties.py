@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from engine.errors import EngineError
-from engine.request import GenerationRequest, TokenEvent
+from engine.request import ChoiceEnded, GenerationRequest, TokenEvent
 from engine.scheduler import Cancelled, Output, Scheduler
 from engine.step import StepFailed
 from tests.engine.fakes import (
@@ -15,8 +15,9 @@ from tests.engine.fakes import (
     FakeRunner,
     make_request,
     run_until_idle,
+    scores_of,
     small_options,
-    solo_tokens,
+    solo_outputs,
     tokens_of,
 )
 
@@ -44,14 +45,28 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @rule(
         length=st.integers(1, 34),
-        max_tokens=st.integers(1, 40),
+        max_tokens=st.integers(0, 40),
         num_choices=st.integers(1, 3),
         client=st.sampled_from("abc"),
+        prompt_logprobs=st.sampled_from([None, 0]),
     )
-    def submit(self, length: int, max_tokens: int, num_choices: int, client: str) -> None:
+    def submit(
+        self,
+        length: int,
+        max_tokens: int,
+        num_choices: int,
+        client: str,
+        prompt_logprobs: int | None,
+    ) -> None:
         generation = len(self.requests)
         prompt = tuple(range(generation + 1, generation + 1 + length))
-        request = make_request(prompt, max_tokens, num_choices=num_choices, client=client)
+        request = make_request(
+            prompt,
+            max_tokens,
+            num_choices=num_choices,
+            client=client,
+            prompt_logprobs=prompt_logprobs,
+        )
         self.requests[generation] = request
         assert self.scheduler.submit(generation, request, self.now)
 
@@ -93,7 +108,11 @@ class SchedulerMachine(RuleBasedStateMachine):
     def ends(self, generation: int) -> list[object]:
         """Finish reasons of single choices, then whatever ended the generation as a whole."""
         events = [o.event for o in self.outputs if o.generation == generation]
-        finished = [e.choice for e in events if isinstance(e, TokenEvent) and e.finish_reason]
+        finished = [
+            event.choice
+            for event in events
+            if isinstance(event, TokenEvent | ChoiceEnded) and event.finish_reason
+        ]
         assert len(set(finished)) == len(finished)
         whole = [event for event in events if isinstance(event, EngineError | Cancelled)]
         assert len(whole) <= 1
@@ -109,9 +128,14 @@ class SchedulerMachine(RuleBasedStateMachine):
             ends = self.ends(generation)
             whole = any(isinstance(end, EngineError | Cancelled) for end in ends)
             assert whole or len(ends) == request.num_choices
+            solo = solo_outputs(request)
             for choice in range(request.num_choices):
                 tokens = tokens_of(self.outputs, generation, choice)
-                assert tokens == solo_tokens(request, choice)[: len(tokens)]
+                assert tokens == tokens_of(solo, 1, choice)[: len(tokens)]
+                scores = scores_of(self.outputs, generation, choice)
+                assert scores == scores_of(solo, 1, choice)[: len(scores)]
+                if request.prompt_logprobs is not None and not whole:
+                    assert [score.token_id for score in scores] == list(request.prompt_ids[1:])
 
 
 SchedulerMachine.TestCase.settings = settings(

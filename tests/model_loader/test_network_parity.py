@@ -92,7 +92,7 @@ class Sequence:
         piece = self.ids[self.done : self.done + count]
         pages = range(self.slot * 20, (self.slot + 1) * 20)
         segment = Segment(
-            slot=self.slot, start=self.done, token_ids=piece, pages=pages, wants_logits=True
+            slot=self.slot, start=self.done, token_ids=piece, pages=pages, num_logits=1
         )
         self.done += len(piece)
         return segment
@@ -206,7 +206,7 @@ def test_segments_that_cannot_be_laid_out_are_refused(model: Model) -> None:
 
     def segment(slot: int, tokens: int, pages: int) -> Segment:
         return Segment(
-            slot=slot, start=0, token_ids=[1] * tokens, pages=range(pages), wants_logits=False
+            slot=slot, start=0, token_ids=[1] * tokens, pages=range(pages), num_logits=0
         )
 
     for segments in ([segment(0, 0, 1)], [segment(0, 33, 1)], [segment(0, 1, 1)] * 2):

@@ -63,13 +63,13 @@ def logits(model: LoadedModel, chunks: list[int], neighbours: int = 0) -> Tensor
                 start=number,
                 token_ids=[other * 11],
                 pages=[20 + other],
-                wants_logits=False,
+                num_logits=0,
             )
             for other in range(neighbours)
         ]
         piece = IDS[done : done + count]
         segments.append(
-            Segment(slot=7, start=done, token_ids=piece, pages=PAGES, wants_logits=True)
+            Segment(slot=7, start=done, token_ids=piece, pages=PAGES, num_logits=1)
         )
         last = model.network(FlatBatch.build(segments, state.layout, CPU), state)[-1]
         done += count

@@ -36,7 +36,7 @@ def params(**fields: Any) -> SamplingParams:
         ("frequency_penalty", -2.1),
         ("top_k", -1),
         ("top_k", 10**18),
-        ("max_tokens", 0),
+        ("max_tokens", -1),
         ("max_tokens", 2**63),
         ("min_tokens", -1),
         ("min_tokens", 11),

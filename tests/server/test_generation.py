@@ -9,14 +9,17 @@ from prometheus_client import CollectorRegistry
 
 from engine.errors import EngineError, NumericError, QueueFull, WorkerDied
 from engine.request import (
+    ChoiceEnded,
     FinishReason,
     GenerationEvent,
     GenerationRequest,
     PrefillProgress,
+    PromptLogprobs,
+    ScoredToken,
     TokenEvent,
 )
 from sampling.params import SamplingParams
-from server.events import ChoiceFinished, EndReason, Event, Progress, TextDelta, Usage
+from server.events import ChoiceFinished, EndReason, Event, Progress, PromptScored, TextDelta, Usage
 from server.generation import Reply, submit
 from server.metrics import Metrics
 from server.reply_meter import ReplyMeter
@@ -120,6 +123,28 @@ async def test_progress_comes_before_text() -> None:
     assert (progress, more) == (Progress(0, 2, 3), Progress(0, 3, 3))
     assert isinstance(delta, TextDelta)
     assert finished == ChoiceFinished(0, EndReason.LENGTH, None)
+
+
+async def test_a_choice_without_tokens_is_finished_and_costs_none() -> None:
+    ended = [ChoiceEnded(choice, FinishReason.LENGTH) for choice in range(2)]
+    running = reply(Played(ended), num_choices=2)
+    assert await events_of(running) == [
+        ChoiceFinished(choice, EndReason.LENGTH, None) for choice in range(2)
+    ]
+    assert running.usage == Usage(3, 0)
+
+
+async def test_scores_of_the_prompt_come_before_the_text_and_are_folded_together() -> None:
+    scores = [ScoredToken(token_id, -0.5, 1) for token_id in (7, 8)]
+    events = [
+        PromptLogprobs(0, 1, (scores[0],)),
+        PromptLogprobs(0, 2, (scores[1],)),
+        token("a", end=FinishReason.LENGTH),
+    ]
+    first, second, *_ = await events_of(reply(Played(events)))
+    assert (first, second) == (PromptScored(0, (scores[0],)), PromptScored(0, (scores[1],)))
+    (folded,) = await reply(Played(events)).fold()
+    assert (folded.prompt_scores, folded.text) == (scores, "a")
 
 
 async def test_choices_of_several_prompts_are_numbered_through() -> None:
