@@ -23,7 +23,7 @@ FLAGS = (
 )
 # What `native/instruction_set.hpp` looks for in the processor.
 AVX512_FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma")
-AVX512_LINEAR_FLAGS = (*AVX512_FLAGS, "-mavx512vnni", "-mavx512bf16")
+AVX512_LINEAR_FLAGS = (*AVX512_FLAGS, "-mavx512vnni")
 SHOWN_LINES = 10
 
 

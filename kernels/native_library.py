@@ -20,6 +20,7 @@ from kernels.native_structures import (
     AttentionRows,
     AttentionShape,
     ConvolvedRows,
+    InstructionSet,
     PackedPart,
     SequenceRows,
     StateShape,
@@ -36,14 +37,14 @@ class NativeKernelsMissing(GraniteError):
 class NativeKernels:
     """Raises NativeKernelsMissing if the library was not built."""
 
-    def __init__(self, threads: int, *, generic: bool = False) -> None:
+    def __init__(self, threads: int, instruction_set: InstructionSet = InstructionSet.BEST) -> None:
         path = library_path()
         if not path.exists():
             raise NativeKernelsMissing(f"{path.name} was not built at installation")
         self._library = ctypes.CDLL(str(path))
         self._library.granite_create.restype = ctypes.c_void_p
         self._library.granite_instruction_set.restype = ctypes.c_char_p
-        self._context = ctypes.c_void_p(self._library.granite_create(threads, int(generic)))
+        self._context = ctypes.c_void_p(self._library.granite_create(threads, int(instruction_set)))
 
     def close(self) -> None:
         """End the threads. Nothing may be called afterwards."""

@@ -4,12 +4,21 @@ Pointers are addresses; what they point to must outlive the call.
 """
 
 import ctypes
+from enum import IntEnum
 
 from kernels.packing import PANEL, PackedWeight
 
 MAX_BLOCK_LENGTH = 64
 MAX_TAPS = 8
 """What the native kernels keep on their stack (`kMaxBlockLength`, `kMaxTaps`)."""
+
+
+class InstructionSet(IntEnum):
+    """The most that native kernels may use; where the processor has less, they use less."""
+
+    BEST = 0
+    AVX2 = 1
+    GENERIC = 2
 
 
 class PackedPart(ctypes.Structure):

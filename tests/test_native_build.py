@@ -127,14 +127,23 @@ def test_native_kernels_say_in_one_line_that_they_are_missing(
         NativeKernels(1)
 
 
-def test_the_processor_is_asked_for_every_feature_that_the_flags_allow() -> None:
+def features_asked_for(check: str) -> set[str]:
+    """What a function of the header asks the processor for, itself and through others."""
     header = (SOURCES / "instruction_set.hpp").read_text()
-    asked = set(re.findall(r'__builtin_cpu_supports\("(\w+)"\)', header))
-    assert asked == {flag.removeprefix("-m") for flag in instruction_set_flags("rowwise_avx512")}
-    more = set(re.findall(r'supports\("(\w+)"\)', (SOURCES / "linear.cpp").read_text()))
-    assert asked | more == {
-        flag.removeprefix("-m") for flag in instruction_set_flags("linear_avx512")
-    }
+    (body,) = re.findall(rf"bool {check}\(\) {{(.*?)}}", header, re.S)
+    features = set(re.findall(r'__builtin_cpu_supports\("(\w+)"\)', body))
+    return features.union(*(features_asked_for(other) for other in re.findall(r"has_\w+", body)))
+
+
+@pytest.mark.parametrize(
+    ("check", "source"),
+    [("has_avx512", "rowwise_avx512"), ("has_avx512_vnni", "linear_avx512")],
+)
+def test_the_processor_is_asked_for_every_feature_that_the_flags_allow(
+    check: str, source: str
+) -> None:
+    allowed = {flag.removeprefix("-m") for flag in instruction_set_flags(source)}
+    assert features_asked_for(check) == allowed
 
 
 @needs_compiler

@@ -2,30 +2,16 @@
 // for it or raises.
 #include <algorithm>
 
-#include "attention.hpp"
-#include "linear.hpp"
-#include "packing.hpp"
-#include "rowwise.hpp"
-#include "state_space.hpp"
+#include "kernel_set.hpp"
 #include "thread_pool.hpp"
 
 namespace {
 
-// Which instruction set serves a context: 0 the best, 1 plain C++.
-struct Context {
-  Context(int threads, bool generic)
-      : pool(threads),
-        linear(generic ? granite::generic_linear_kernels() : granite::best_linear_kernels()),
-        state(generic ? granite::generic_state_kernels() : granite::best_state_kernels()),
-        attention(generic ? granite::generic_attention_kernels()
-                          : granite::best_attention_kernels()),
-        rows(generic ? granite::generic_row_kernels() : granite::best_row_kernels()) {}
+struct Context : granite::KernelSet {
+  Context(int threads, granite::InstructionSet most)
+      : granite::KernelSet(granite::choose_kernels(most)), pool(threads) {}
 
   granite::ThreadPool pool;
-  const granite::LinearKernels& linear;
-  const granite::StateKernels& state;
-  const granite::AttentionKernels& attention;
-  const granite::RowKernels& rows;
 };
 
 Context& at(void* context) { return *static_cast<Context*>(context); }
@@ -45,7 +31,9 @@ void for_rows(void* context, int64_t rows, Body body) {
 #pragma GCC visibility push(default)
 extern "C" {
 
-void* granite_create(int32_t threads, int32_t generic) { return new Context(threads, generic != 0); }
+void* granite_create(int32_t threads, int32_t instruction_set) {
+  return new Context(threads, static_cast<granite::InstructionSet>(instruction_set));
+}
 
 void granite_destroy(void* context) { delete static_cast<Context*>(context); }
 
@@ -57,9 +45,8 @@ int64_t granite_panel_bytes(int32_t format, int64_t inputs) {
 
 void granite_pack(void* context, int32_t format, const void* weight, int32_t is_bfloat16,
                   int64_t outputs, int64_t inputs, uint8_t* packed) {
-  granite::pack(at(context).pool, granite::best_packing_kernels(),
-                static_cast<granite::Format>(format), weight, is_bfloat16 != 0, outputs, inputs,
-                packed);
+  granite::pack(at(context).pool, at(context).packing, static_cast<granite::Format>(format), weight,
+                is_bfloat16 != 0, outputs, inputs, packed);
 }
 
 void granite_linear(void* context, const float* x, int64_t rows, int64_t inputs, int64_t num_parts,

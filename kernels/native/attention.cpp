@@ -1,6 +1,5 @@
 #include "attention.hpp"
 
-#include "instruction_set.hpp"
 #include "thread_pool.hpp"
 
 namespace granite {
@@ -19,13 +18,6 @@ void attend(ThreadPool& pool, const AttentionKernels& kernels, const AttentionSh
                      s.y + place);
     });
   }
-}
-
-const AttentionKernels& best_attention_kernels() {
-#if defined(__x86_64__)
-  if (has_avx512()) return avx512_attention_kernels();
-#endif
-  return generic_attention_kernels();
 }
 
 }  // namespace granite

@@ -36,7 +36,6 @@ const AttentionKernels& generic_attention_kernels();
 #if defined(__x86_64__)
 const AttentionKernels& avx512_attention_kernels();
 #endif
-const AttentionKernels& best_attention_kernels();
 
 // keys, values: (pages, page_length, kv_heads, head_dim).
 void attend(ThreadPool& pool, const AttentionKernels& kernels, const AttentionShape& shape,

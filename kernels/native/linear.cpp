@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "instruction_set.hpp"
 #include "thread_pool.hpp"
 
 namespace granite {
@@ -145,13 +144,6 @@ void linear(ThreadPool& pool, const LinearKernels& kernels, const float* x, int6
       }
     });
   }
-}
-
-const LinearKernels& best_linear_kernels() {
-#if defined(__x86_64__)
-  if (has_avx512() && __builtin_cpu_supports("avx512vnni")) return avx512_linear_kernels();
-#endif
-  return generic_linear_kernels();
 }
 
 }  // namespace granite

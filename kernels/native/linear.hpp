@@ -60,7 +60,6 @@ const LinearKernels& generic_linear_kernels();
 #if defined(__x86_64__)
 const LinearKernels& avx512_linear_kernels();
 #endif
-const LinearKernels& best_linear_kernels();
 
 int64_t panel_bytes(Format format, int64_t inputs);
 

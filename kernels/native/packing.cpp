@@ -4,7 +4,6 @@
 #include <cstring>
 #include <vector>
 
-#include "instruction_set.hpp"
 #include "thread_pool.hpp"
 
 namespace granite {
@@ -34,13 +33,6 @@ void pack(ThreadPool& pool, const PackingKernels& kernels, Format format, const 
     widen(weight, is_bfloat16, p * kPanel * inputs, count * inputs, rows.data());
     kernels.pack_panel(format, rows.data(), inputs, packed + p * panel_bytes(format, inputs));
   });
-}
-
-const PackingKernels& best_packing_kernels() {
-#if defined(__x86_64__)
-  if (has_avx512()) return avx512_packing_kernels();
-#endif
-  return generic_packing_kernels();
 }
 
 }  // namespace granite

@@ -19,7 +19,6 @@ const PackingKernels& generic_packing_kernels();
 #if defined(__x86_64__)
 const PackingKernels& avx512_packing_kernels();
 #endif
-const PackingKernels& best_packing_kernels();
 
 // `weight` is (outputs, inputs), bf16 if `is_bfloat16` else fp32. Rows beyond `outputs` are zero.
 void pack(ThreadPool& pool, const PackingKernels& kernels, Format format, const void* weight,

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "instruction_set.hpp"
 #include "thread_pool.hpp"
 
 namespace granite {
@@ -38,13 +37,6 @@ void convolve(ThreadPool& pool, const RowKernels& kernels, int64_t num_sequences
     });
     advance_window(s, input_stride, taps - 1, channels);
   }
-}
-
-const RowKernels& best_row_kernels() {
-#if defined(__x86_64__)
-  if (has_avx512()) return avx512_row_kernels();
-#endif
-  return generic_row_kernels();
 }
 
 }  // namespace granite

@@ -37,7 +37,6 @@ const RowKernels& generic_row_kernels();
 #if defined(__x86_64__)
 const RowKernels& avx512_row_kernels();
 #endif
-const RowKernels& best_row_kernels();
 
 constexpr int64_t kMaxTaps = 8;
 

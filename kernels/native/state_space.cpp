@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "instruction_set.hpp"
 #include "thread_pool.hpp"
 
 namespace granite {
@@ -38,13 +37,6 @@ void advance_state(ThreadPool& pool, const StateKernels& kernels, const StateSha
                          task % shape.heads);
   });
   for (int64_t i = 0; i < num_sequences; ++i) store_open_rows(shape, sequences[i], input_stride);
-}
-
-const StateKernels& best_state_kernels() {
-#if defined(__x86_64__)
-  if (has_avx512()) return avx512_state_kernels();
-#endif
-  return generic_state_kernels();
 }
 
 }  // namespace granite

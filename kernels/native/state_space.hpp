@@ -43,7 +43,6 @@ const StateKernels& generic_state_kernels();
 #if defined(__x86_64__)
 const StateKernels& avx512_state_kernels();
 #endif
-const StateKernels& best_state_kernels();
 
 // y includes the D term. `a` and `d` are (H,).
 void advance_state(ThreadPool& pool, const StateKernels& kernels, const StateShape& shape,

@@ -8,13 +8,10 @@
 #include <new>
 #include <vector>
 
-#include "attention.hpp"
-#include "linear.hpp"
-#include "rowwise.hpp"
-#include "state_space.hpp"
+#include "kernel_set.hpp"
 
 extern "C" {
-void* granite_create(int32_t threads, int32_t generic);
+void* granite_create(int32_t threads, int32_t instruction_set);
 void granite_destroy(void* context);
 int64_t granite_panel_bytes(int32_t format, int64_t inputs);
 void granite_pack(void*, int32_t format, const void* weight, int32_t is_bfloat16, int64_t outputs,
@@ -179,8 +176,8 @@ void run_attentions(void* context) {
   }
 }
 
-void run_everything(int32_t threads, bool generic) {
-  void* context = granite_create(threads, generic);
+void run_everything(int32_t threads, granite::InstructionSet instruction_set) {
+  void* context = granite_create(threads, static_cast<int32_t>(instruction_set));
   run_linears(context);
   run_rows(context);
   for (int64_t rows : {1, 2, 3, 5, 33})
@@ -204,10 +201,11 @@ void hurry_threads() {
 }  // namespace
 
 int main() {
-  for (bool generic : {false, true}) {
+  using granite::InstructionSet;
+  for (auto most : {InstructionSet::kBest, InstructionSet::kAvx2, InstructionSet::kGeneric}) {
     for (bool guarded : {false, true}) {
       ends_at_a_guard_page = guarded;
-      run_everything(3, generic);
+      run_everything(3, most);
     }
   }
   hurry_threads();

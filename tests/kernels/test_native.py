@@ -9,6 +9,7 @@ from torch import Tensor
 from kernels.interface import Kernels, Span, StatePool
 from kernels.library_path import library_path
 from kernels.native_library import NativeKernels
+from kernels.native_structures import InstructionSet
 from kernels.packing import Format, pack, unpack, unpack_bf16
 from kernels.torch_kernels import TorchKernels
 
@@ -19,9 +20,15 @@ TWIN = TorchKernels()
 NO_PAGES = torch.tensor([0])
 
 
-@pytest.fixture(params=["best", "generic"])
-def native(request: pytest.FixtureRequest) -> Iterator[NativeKernels]:
-    kernels = NativeKernels(2, generic=request.param == "generic")
+@pytest.fixture(params=InstructionSet, ids=lambda choice: choice.name.lower())
+def instruction_set(request: pytest.FixtureRequest) -> InstructionSet:
+    choice: InstructionSet = request.param
+    return choice
+
+
+@pytest.fixture
+def native(instruction_set: InstructionSet) -> Iterator[NativeKernels]:
+    kernels = NativeKernels(2, instruction_set)
     yield kernels
     kernels.close()
 
@@ -52,7 +59,7 @@ def test_linear_is_its_twin(
 
 @pytest.mark.parametrize("format", Format)
 def test_a_row_of_a_linear_layer_has_the_same_bits_in_any_batch_and_thread_count(
-    native: NativeKernels, format: Format
+    native: NativeKernels, instruction_set: InstructionSet, format: Format
 ) -> None:
     packed = pack(torch.randn(1000, 128), format)
     x = torch.randn(37, 128)
@@ -60,7 +67,7 @@ def test_a_row_of_a_linear_layer_has_the_same_bits_in_any_batch_and_thread_count
     for start, count in ((0, 1), (3, 2), (5, 16), (7, 17), (36, 1)):
         part = native.linear(x[start : start + count], packed)
         assert torch.equal(part, whole[start : start + count])
-    alone = NativeKernels(1, generic=native.name == "generic")
+    alone = NativeKernels(1, instruction_set)
     assert torch.equal(alone.linear(x, packed), whole)
     alone.close()
 
