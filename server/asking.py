@@ -3,6 +3,7 @@
 Needs no HTTP request, so that what runs in the background asks in the same way.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from engine.interface import EngineInfo
@@ -12,6 +13,7 @@ from sampling.params import SamplingParams
 from server.errors import BadRequest
 from server.generation import Reply, submit
 from server.prompt import loaded_info, tokens_to_generate
+from server.prompt_echo import PromptEcho
 from server.question import Question, SamplingWishes
 from server.reply_meter import ReplyMeter
 from server.services import Services
@@ -31,6 +33,9 @@ async def ask(
     info = loaded_info(services.engine)
     encode = services.encoder.encode
     prompts = [await encode(prompt, info, question.prompt_field) for prompt in question.prompts]
+    echoes: Sequence[PromptEcho] = ()
+    if question.echoes_prompt:
+        echoes = await asyncio.to_thread(_echoes, services, question, prompts)
     requests = [
         GenerationRequest(
             request_id=f"{request_id}-{index}",
@@ -43,8 +48,20 @@ async def ask(
         for index, prompt_ids in enumerate(prompts)
     ]
     return submit(
-        services.engine, requests, lambda: TextDecoder(services.tokenizer), question.stops, meter
+        services.engine,
+        requests,
+        lambda: TextDecoder(services.tokenizer),
+        question.stops,
+        meter,
+        echoes,
     )
+
+
+def _echoes(
+    services: Services, question: Question, prompts: Sequence[tuple[int, ...]]
+) -> list[PromptEcho]:
+    num_alternatives = question.sampling.logprobs or 0
+    return [PromptEcho.of(ids, services.tokenizer, num_alternatives) for ids in prompts]
 
 
 def _sampling_params(question: Question, prompt_length: int, info: EngineInfo) -> SamplingParams:

@@ -68,11 +68,15 @@ class ToolCallBroken:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceFinished:
-    """The last event of a choice. `stop_string` is the one that ended it, if one did."""
+    """The last event of a choice. `stop_string` is the one that ended it, if one did.
+
+    `mean_logprob` is that of all its generated tokens, if they had log-probabilities.
+    """
 
     choice: int
     reason: EndReason
     stop_string: str | None
+    mean_logprob: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class FoldedChoice:
     prompt_scores: list[ScoredToken] = field(default_factory=list)
     reason: EndReason | None = None
     stop_string: str | None = None
+    mean_logprob: float | None = None
 
     @property
     def tool_calls(self) -> list[FoldedCall]:
@@ -57,5 +58,6 @@ class FoldedChoice:
                 self.prompt_scores += event.tokens
             case ChoiceFinished():
                 self.reason, self.stop_string = event.reason, event.stop_string
+                self.mean_logprob = event.mean_logprob
         if isinstance(event, ContentEvent):
             self.tokens += event.tokens

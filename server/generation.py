@@ -20,6 +20,7 @@ from server.events import (
 )
 from server.folding import FoldedChoice
 from server.interleave import interleave
+from server.prompt_echo import PromptEcho, after_prompts
 from server.reply_meter import ReplyMeter
 from server.text_stream import ChoiceText, Decoder
 
@@ -37,9 +38,12 @@ class Reply:
         new_decoder: Callable[[], Decoder],
         stops: Sequence[str],
         meter: ReplyMeter,
+        echoes: Sequence[PromptEcho] = (),
     ) -> None:
+        """With `echoes`, one for each request, the text of every choice begins with its prompt."""
         self._generations = generations
         self._meter = meter
+        self._echoes = [echo for echo in echoes for _ in range(requests[0].num_choices)]
         self._prompt_tokens = sum(len(request.prompt_ids) for request in requests)
         self._choices = [
             [
@@ -70,6 +74,8 @@ class Reply:
         try:
             parts = [self._events_of(index) for index in range(len(self._generations))]
             merged = parts[0] if len(parts) == 1 else interleave(parts)
+            if self._echoes:
+                merged = after_prompts(merged, self._echoes)
             async with aclosing(merged):
                 async for event in merged:
                     yield event
@@ -114,7 +120,7 @@ class Reply:
                 if text.finish_reason is not None:
                     self._meter.choice_finished(text.finish_reason)
                     reason = EndReason(text.finish_reason.value)
-                    yield ChoiceFinished(choice, reason, text.stop_string)
+                    yield ChoiceFinished(choice, reason, text.stop_string, text.mean_logprob)
                     num_running -= 1
                     if num_running == 0:
                         return
@@ -131,6 +137,7 @@ def submit(
     new_decoder: Callable[[], Decoder],
     stops: Sequence[str],
     meter: ReplyMeter,
+    echoes: Sequence[PromptEcho] = (),
 ) -> Reply:
     """Hand all prompts of one HTTP request to the engine: all of them, or none.
 
@@ -145,4 +152,4 @@ def submit(
         for generation in generations:
             generation.cancel()
         raise
-    return Reply(requests, generations, new_decoder, stops, meter)
+    return Reply(requests, generations, new_decoder, stops, meter, echoes)

@@ -12,8 +12,17 @@ from engine.interface import Engine, EngineInfo
 from model_loader.chat_template import ChatTemplate
 from model_loader.conversation import Conversation, InvalidConversation
 from model_loader.tokenizer import Tokenizer
-from server.errors import BadRequest, ContextLengthExceeded
-from server.question import ChatMessage, ChatPrompt, Prompt, TextPrompt, TokenPrompt
+from server.errors import BadRequest, ContextLengthExceeded, UnsupportedParameter
+from server.question import (
+    ChatMessage,
+    ChatPrompt,
+    InfillPrompt,
+    Prompt,
+    TextPrompt,
+    TokenPrompt,
+)
+
+FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
 
 
 def loaded_info(engine: Engine) -> EngineInfo:
@@ -36,13 +45,26 @@ class PromptEncoder:
         Raises:
             ContextLengthExceeded: there are more characters than the context could hold.
             BadRequest: the template has no text for these messages, or an id is out of range.
+            UnsupportedParameter: a gap is to be filled, and the tokenizer has no tokens for that.
         """
+        if isinstance(prompt, InfillPrompt):
+            before = await self.encode(prompt.before, info, field)
+            after = await self.encode(TextPrompt(prompt.after), info, "suffix")
+            return self._around_gap(before, after)
         if isinstance(prompt, TokenPrompt):
             if not all(0 <= token_id < info.vocab_size for token_id in prompt.token_ids):
                 message = f"token ids of a prompt must be between 0 and {info.vocab_size - 1}"
                 raise BadRequest(message, field)
             return prompt.token_ids
         return await asyncio.to_thread(self._encode, prompt, info.context_length, field)
+
+    def _around_gap(self, before: tuple[int, ...], after: tuple[int, ...]) -> tuple[int, ...]:
+        """Bavarian et al. 2022, prefix-suffix-middle: what the model adds is the middle."""
+        ids = self._tokenizer.control_tokens
+        if not ids.keys() >= {FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE}:
+            message = "this model's tokenizer has no tokens for filling a gap before a suffix"
+            raise UnsupportedParameter("suffix", message)
+        return (ids[FIM_PREFIX], *before, ids[FIM_SUFFIX], *after, ids[FIM_MIDDLE])
 
     def _encode(
         self, prompt: ChatPrompt | TextPrompt, context_length: int, field: str

@@ -57,7 +57,15 @@ class TokenPrompt:
     token_ids: tuple[int, ...]
 
 
-Prompt = ChatPrompt | TextPrompt | TokenPrompt
+@dataclass(frozen=True, slots=True)
+class InfillPrompt:
+    """Text before and after a gap that the model is to fill."""
+
+    before: TextPrompt | TokenPrompt
+    after: str
+
+
+Prompt = ChatPrompt | TextPrompt | TokenPrompt | InfillPrompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +98,8 @@ class Question:
     `wanted_tokens` is the explicit limit of each reply, and `default_tokens` the limit without one;
     with neither, the context is the limit. `stops` are literal stop strings. `prompt_logprobs` is
     the number of alternatives to report with each prompt token; None: no log-probabilities of
-    prompts. `prompt_field` names the prompts in errors.
+    prompts. With `echoes_prompt` the text of every choice begins with its prompt. `prompt_field`
+    names the prompts in errors.
     """
 
     prompts: Sequence[Prompt]
@@ -101,3 +110,4 @@ class Question:
     stops: Sequence[str] = ()
     num_choices: int = 1
     prompt_logprobs: int | None = None
+    echoes_prompt: bool = False

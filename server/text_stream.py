@@ -49,6 +49,8 @@ class ChoiceText:
         self._waiting: deque[tuple[PlacedToken, int]] = deque()  # (token, characters it needs)
         self._num_decoded = 0
         self._num_sent = 0
+        self._sum_logprobs = 0.0
+        self._num_logprobs = 0
         self.num_tokens = 0
         """Tokens generated, up to and including the one that ended the choice."""
         self.finish_reason: FinishReason | None = None
@@ -58,11 +60,19 @@ class ChoiceText:
         """The stop string that ended the choice, if one did."""
         return self._scanner.matched
 
+    @property
+    def mean_logprob(self) -> float | None:
+        """Of all tokens with a log-probability so far, whether they are text or not."""
+        return self._sum_logprobs / self._num_logprobs if self._num_logprobs else None
+
     def feed(self, event: TokenEvent) -> Piece:
         """Take the next token. Once `finish_reason` is set, further tokens are dropped."""
         if self.finish_reason is not None:
             return Piece("", ())
         self.num_tokens += 1
+        if event.logprob is not None:
+            self._sum_logprobs += event.logprob
+            self._num_logprobs += 1
         decoded = self._decode(event)
         text = self._scanner.feed(decoded, may_stop=self.num_tokens > self._min_tokens)
         self.finish_reason = event.finish_reason

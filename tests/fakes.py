@@ -79,13 +79,18 @@ class FakeGeneration:
                 yield TokenEvent(
                     choice=choice,
                     token_id=token_id,
-                    logprob=self._script.logprob,
+                    logprob=self._logprob(),
                     top_logprobs=self._script.top_logprobs,
                     finish_reason=finish_reason,
                 )
         self._engine.active.discard(self._request.request_id)
         if self._script.error is not None:
             raise self._script.error
+
+    def _logprob(self) -> float | None:
+        """The script's, but never none where the request asks for log-probabilities."""
+        is_asked = self._request.sampling.logprobs is not None
+        return -1.0 if is_asked and self._script.logprob is None else self._script.logprob
 
     def _prompt_scores(self, choice: int) -> list[PromptLogprobs]:
         """In two pieces: the token at position 7 has log-probability -0.7 and rank 7."""

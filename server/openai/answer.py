@@ -1,6 +1,6 @@
 """The way of a question of the OpenAI dialect to its reply, whole or as a stream."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -9,6 +9,7 @@ from starlette.responses import Response
 from server.asking import ask
 from server.disconnect import while_connected
 from server.error_responses import failure
+from server.folding import FoldedChoice
 from server.generation import Reply
 from server.openai.choice_format import ChoiceFormat
 from server.openai.endings import ChunkWriter, whole_body
@@ -24,11 +25,15 @@ from server.sse import EventStream, data_frame
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presentation:
-    """How the reply is to look; `fields` says whether it is streamed, and with what counts."""
+    """How the reply is to look; `fields` says whether it is streamed, and with what counts.
+
+    `shown` picks the choices that a whole reply shows.
+    """
 
     fields: GenerationFields
     shape: ChoiceFormat
     headers: Mapping[str, str]
+    shown: Callable[[list[FoldedChoice]], list[FoldedChoice]] = list
 
 
 async def answer(
@@ -54,7 +59,8 @@ async def answer(
     if presentation.fields.stream:
         return _stream(services, reply, presentation, identity)
     try:
-        body = await while_connected(request.receive, whole_body(reply, shape, identity))
+        work = whole_body(reply, shape, identity, presentation.shown)
+        body = await while_connected(request.receive, work)
     finally:
         reply.cancel()
     return Response(body, media_type="application/json", headers=dict(presentation.headers))

@@ -51,4 +51,5 @@ class ChatRequest(GenerationFields):
             sampling=self.sampling_wishes(self.num_logprobs),
             stops=self.stops,
             num_choices=self.num_choices,
+            prompt_logprobs=self.prompt_logprobs,
         )

@@ -1,15 +1,16 @@
-"""How a choice is written: whole or in chunks, in the shape of chat and in that of completions."""
+"""How a choice is written, whole or in chunks, and the shape that it has in chat."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from model_loader.tokenizer import Tokenizer
 from server.events import ChoiceFinished, TextDelta
 from server.folding import FoldedChoice
-from server.openai.logprobs import chat_logprobs, completion_logprobs
+from server.openai.logprobs import chat_logprobs, prompt_logprobs
 
 
 class ChoiceFormat(Protocol):
-    """All methods but `opening` return one element of `choices`."""
+    """All methods but `opening` and `beside` return one element of `choices`."""
 
     body_object: str
     chunk_object: str
@@ -25,15 +26,27 @@ class ChoiceFormat(Protocol):
 
     def whole(self, index: int, choice: FoldedChoice) -> dict[str, Any]: ...
 
+    def beside(self, choices: Sequence[FoldedChoice]) -> dict[str, Any]:
+        """What a whole body says beside its choices."""
+        ...
+
 
 class ChatFormat:
     body_object = "chat.completion"
     chunk_object = "chat.completion.chunk"
     id_prefix = "chatcmpl"
 
-    def __init__(self, tokenizer: Tokenizer, *, with_logprobs: bool) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        *,
+        with_logprobs: bool,
+        num_prompt_logprobs: int | None = None,
+    ) -> None:
+        """`num_prompt_logprobs` is None, or the number of alternatives with each prompt token."""
         self._tokenizer = tokenizer
         self._with_logprobs = with_logprobs
+        self._num_prompt_logprobs = num_prompt_logprobs
 
     def opening(self, index: int) -> dict[str, Any] | None:
         return self._chunk(index, {"role": "assistant", "content": ""}, None, None)
@@ -54,6 +67,14 @@ class ChatFormat:
             "finish_reason": choice.reason,
         }
 
+    def beside(self, choices: Sequence[FoldedChoice]) -> dict[str, Any]:
+        """The choices share one prompt, so its log-probabilities are not repeated in each."""
+        if self._num_prompt_logprobs is None:
+            return {}
+        scores = choices[0].prompt_scores
+        told = prompt_logprobs(scores, self._tokenizer, self._num_prompt_logprobs)
+        return {"prompt_logprobs": told}
+
     @staticmethod
     def _chunk(
         index: int,
@@ -66,41 +87,4 @@ class ChatFormat:
             "delta": delta,
             "logprobs": logprobs,
             "finish_reason": finish_reason,
-        }
-
-
-class CompletionFormat:
-    """Bodies and chunks have the same shape."""
-
-    body_object = "text_completion"
-    chunk_object = "text_completion"
-    id_prefix = "cmpl"
-
-    def __init__(self, tokenizer: Tokenizer, *, with_logprobs: bool) -> None:
-        self._tokenizer = tokenizer
-        self._with_logprobs = with_logprobs
-
-    def opening(self, index: int) -> None:
-        """Completions begin with text."""
-
-    def delta(self, event: TextDelta) -> dict[str, Any]:
-        return self.whole(event.choice, FoldedChoice(text=event.text, tokens=list(event.tokens)))
-
-    def finish(self, event: ChoiceFinished) -> dict[str, Any]:
-        return {
-            "index": event.choice,
-            "text": "",
-            "logprobs": None,
-            "finish_reason": event.reason.value,
-        }
-
-    def whole(self, index: int, choice: FoldedChoice) -> dict[str, Any]:
-        with_logprobs = self._with_logprobs
-        return {
-            "index": index,
-            "text": choice.text,
-            "logprobs": completion_logprobs(choice.tokens, self._tokenizer)
-            if with_logprobs
-            else None,
-            "finish_reason": choice.reason,
         }

@@ -6,8 +6,9 @@ from pydantic import Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from server.errors import BadRequest
-from server.openai.generation_fields import GenerationFields
-from server.question import Question, TextPrompt, TokenPrompt
+from server.openai.generation_fields import MAX_CHOICES, GenerationFields
+from server.question import InfillPrompt, Question, TextPrompt, TokenPrompt
+from server.question import Prompt as NeutralPrompt
 
 DEFAULT_MAX_TOKENS = 16
 MAX_PROMPTS = 16
@@ -26,7 +27,7 @@ def as_prompts(value: object) -> list[Prompt]:
     """One prompt or several, as text or as token ids: always a list of prompts of one kind.
 
     Raises:
-        PydanticCustomError: anything else, an empty prompt among them.
+        PydanticCustomError: anything else. Empty text passes, as there may be a suffix.
     """
     single = _as_prompt(value)
     if single is not None:
@@ -39,7 +40,7 @@ def as_prompts(value: object) -> list[Prompt]:
 
 
 def _as_prompt(value: object) -> Prompt | None:
-    if isinstance(value, str) and value:
+    if isinstance(value, str):
         return value
     if isinstance(value, list) and value and all(type(item) is int for item in value):
         return value
@@ -48,29 +49,59 @@ def _as_prompt(value: object) -> Prompt | None:
 
 class CompletionRequest(GenerationFields):
     prompt: Annotated[list[Prompt], PlainValidator(as_prompts)]
+    max_tokens: int | None = Field(None, ge=0, le=2**31 - 1)
     logprobs: int | None = Field(None, ge=0, le=5)
     parse_special: bool | None = None
+    best_of: int | None = Field(None, ge=1, le=MAX_CHOICES)
+    echo: bool | None = None
+    suffix: str | None = None
+
+    @property
+    def num_candidates(self) -> int:
+        """How many choices are generated for each prompt; the best `num_choices` are shown."""
+        return self.num_choices if self.best_of is None else self.best_of
 
     def check_combinations(self) -> None:
         super().check_combinations()
-        if len(self.prompt) * self.num_choices > MAX_TOTAL_CHOICES:
-            message = f"the number of prompts times n must not be more than {MAX_TOTAL_CHOICES}"
-            raise BadRequest(message, "n")
+        if "" in self.prompt and not self.suffix:
+            raise BadRequest(f"prompt: {PROMPT_SHAPE}", "prompt")
+        if len(self.prompt) * self.num_candidates > MAX_TOTAL_CHOICES:
+            field = "n" if self.best_of is None else "best_of"
+            message = f"the number of prompts times {field} must not be more than"
+            raise BadRequest(f"{message} {MAX_TOTAL_CHOICES}", field)
+        if self.num_candidates < self.num_choices:
+            raise BadRequest("best_of must not be less than n", "best_of")
+        if self.num_candidates > self.num_choices and self.stream:
+            raise BadRequest("best_of more than n is not available in a stream", "best_of")
+        if self.echo and self.suffix:
+            raise BadRequest("echo is not available together with suffix", "echo")
+        if self.max_tokens == 0 and not self.echo and self.prompt_logprobs is None:
+            raise BadRequest("max_tokens: 0 needs echo or prompt_logprobs", "max_tokens")
 
     def question(self) -> Question:
         """Raises BadRequest for a bias of what cannot be a token id."""
-        parse_special = bool(self.parse_special)
+        ranks = self.num_candidates > self.num_choices
         return Question(
-            prompts=[
-                TextPrompt(prompt, parse_special)
-                if isinstance(prompt, str)
-                else TokenPrompt(tuple(prompt))
-                for prompt in self.prompt
-            ],
+            prompts=[self._neutral(prompt) for prompt in self.prompt],
             prompt_field="prompt",
             wanted_tokens=self.max_tokens,
             default_tokens=DEFAULT_MAX_TOKENS,
-            sampling=self.sampling_wishes(self.logprobs),
+            sampling=self.sampling_wishes((self.logprobs or 0) if ranks else self.logprobs),
             stops=self.stops,
-            num_choices=self.num_choices,
+            num_choices=self.num_candidates,
+            prompt_logprobs=self._num_prompt_logprobs(),
+            echoes_prompt=bool(self.echo),
         )
+
+    def _num_prompt_logprobs(self) -> int | None:
+        """The most alternatives of a prompt token that the reply shows in any place."""
+        asked = [self.prompt_logprobs, self.logprobs if self.echo else None]
+        return max((number for number in asked if number is not None), default=None)
+
+    def _neutral(self, prompt: Prompt) -> NeutralPrompt:
+        given: TextPrompt | TokenPrompt
+        if isinstance(prompt, str):
+            given = TextPrompt(prompt, bool(self.parse_special))
+        else:
+            given = TokenPrompt(tuple(prompt))
+        return InfillPrompt(given, self.suffix) if self.suffix else given

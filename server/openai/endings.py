@@ -1,6 +1,6 @@
 """The two endings of a reply: a stream of events, or one body. Both see the same events."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -8,6 +8,7 @@ from pydantic_core import to_json
 
 from kernels.errors import GraniteError
 from server.events import ChoiceFinished, Progress, PromptScored, TextDelta
+from server.folding import FoldedChoice
 from server.generation import Reply
 from server.openai.choice_format import ChoiceFormat
 from server.openai.envelope import Identity, usage_fields
@@ -16,11 +17,17 @@ from server.sse import data_frame
 DONE_FRAME = b"data: [DONE]\n\n"
 
 
-async def whole_body(reply: Reply, shape: ChoiceFormat, identity: Identity) -> bytes:
-    """Raises EngineError if the generation failed."""
-    choices = [shape.whole(index, choice) for index, choice in enumerate(await reply.fold())]
-    body = identity.envelope(shape.body_object, choices)
-    return to_json({**body, "usage": usage_fields(reply.usage)})
+async def whole_body(
+    reply: Reply,
+    shape: ChoiceFormat,
+    identity: Identity,
+    shown: Callable[[list[FoldedChoice]], list[FoldedChoice]],
+) -> bytes:
+    """`shown` picks the choices to write. Raises EngineError if the generation failed."""
+    choices = shown(await reply.fold())
+    written = [shape.whole(index, choice) for index, choice in enumerate(choices)]
+    body = identity.envelope(shape.body_object, written)
+    return to_json({**body, **shape.beside(choices), "usage": usage_fields(reply.usage)})
 
 
 class ChunkWriter:

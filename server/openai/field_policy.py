@@ -1,10 +1,11 @@
 """What becomes of every request field known from OpenAI or a peer: the one table, for all routes.
 
 Fields of the request models are honoured, unless listed as harmless: checked, then without effect.
-Fields listed as unsupported are refused by name, unless their value asks for nothing.
+Fields listed as unsupported are refused by name, unless their value asks for nothing or the
+route's request model has them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from server.errors import UnsupportedParameter
 
@@ -27,8 +28,8 @@ HARMLESS_FIELDS = frozenset(
 UNSUPPORTED_FIELDS: Mapping[str, tuple[object, ...]] = {
     # OpenAI
     "audio": (),
-    "best_of": (1,),
-    "echo": (False,),
+    "best_of": (1,),  # chat
+    "echo": (False,),  # chat
     "function_call": ("none", "auto"),
     "functions": ([],),
     "modalities": (["text"],),
@@ -38,7 +39,7 @@ UNSUPPORTED_FIELDS: Mapping[str, tuple[object, ...]] = {
     "reasoning_effort": ("none",),
     "response_format": ({"type": "text"},),
     "store": (False,),
-    "suffix": ("",),
+    "suffix": ("",),  # chat
     "tool_choice": ("none", "auto"),
     "tools": ([],),
     "verbosity": ("medium",),
@@ -73,7 +74,6 @@ UNSUPPORTED_FIELDS: Mapping[str, tuple[object, ...]] = {
     "no_stop_trim": (False,),
     "priority": (0,),
     "prompt_embeds": (),
-    "prompt_logprobs": (),
     "regex": (),
     "repetition_detection": (),
     "request_id": (),
@@ -152,7 +152,6 @@ UNSUPPORTED_FIELDS: Mapping[str, tuple[object, ...]] = {
     "raw": (False,),
     "reasoning": (),
     "route": (),
-    "top_a": (0,),
     "trace": (),
     "transforms": ([],),
     "usage": ({"include": True}, {"include": False}),
@@ -160,10 +159,13 @@ UNSUPPORTED_FIELDS: Mapping[str, tuple[object, ...]] = {
 """Name -> the values that ask for nothing; null always does."""
 
 
-def refuse_unsupported(body: Mapping[str, object]) -> None:
-    """Raises UnsupportedParameter for the first field that asks for what we do not do."""
+def refuse_unsupported(body: Mapping[str, object], honoured: Container[str]) -> None:
+    """Raises UnsupportedParameter for the first field that asks for what we do not do.
+
+    `honoured` are the fields that the route reads, whatever the table says of other routes.
+    """
     for name, value in body.items():
-        if name not in UNSUPPORTED_FIELDS or value is None:
+        if name not in UNSUPPORTED_FIELDS or name in honoured or value is None:
             continue
         if not any(_is_same(value, nothing) for nothing in UNSUPPORTED_FIELDS[name]):
             raise UnsupportedParameter(name)

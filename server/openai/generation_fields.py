@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from sampling.params import MAX_LOGIT_BIAS_ENTRIES, MAX_STOP_TOKEN_IDS
+from sampling.params import MAX_LOGIT_BIAS_ENTRIES, MAX_STOP_TOKEN_IDS, MAX_TOP_LOGPROBS
 from server.errors import BadRequest
 from server.openai.request_model import RequestBody, RequestModel
 from server.question import SamplingWishes
@@ -39,6 +39,7 @@ class GenerationFields(RequestBody):
     top_p: float | None = Field(None, ge=0, le=1)
     top_k: int | None = Field(None, ge=-1, le=2**31 - 1)
     min_p: float | None = Field(None, ge=0, le=1)
+    top_a: float | None = Field(None, ge=0, le=1)
     repetition_penalty: float | None = Field(None, ge=0.01, le=10)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
@@ -54,6 +55,7 @@ class GenerationFields(RequestBody):
     min_tokens: int | None = Field(None, ge=0, le=2**31 - 1)
     ignore_eos: bool | None = None
     n: int | None = Field(None, ge=1, le=MAX_CHOICES)
+    prompt_logprobs: int | None = Field(None, ge=0, le=MAX_TOP_LOGPROBS)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
 
@@ -95,6 +97,8 @@ class GenerationFields(RequestBody):
     def check_combinations(self) -> None:
         if self.stream_options is not None and not self.stream:
             raise BadRequest("stream_options is only allowed with stream: true", "stream_options")
+        if self.prompt_logprobs is not None and self.stream:
+            raise BadRequest("prompt_logprobs is not available in a stream", "prompt_logprobs")
 
     def sampling_wishes(self, logprobs: int | None) -> SamplingWishes:
         """Raises BadRequest for a bias of what cannot be a token id."""
@@ -103,6 +107,7 @@ class GenerationFields(RequestBody):
             top_p=self.top_p,
             top_k=self.top_k,
             min_p=self.min_p,
+            top_a=self.top_a,
             repetition_penalty=self.repetition_penalty,
             frequency_penalty=self.frequency_penalty,
             presence_penalty=self.presence_penalty,

@@ -47,8 +47,9 @@ def parse_body(model: type[Body], body: Mapping[str, Any], *, strict_fields: boo
         UnsupportedParameter: a field known from OpenAI or a peer asks for what we do not do.
         BadRequest: a value is wrong, or (with `strict_fields`) a field is unknown.
     """
-    refuse_unsupported(body)
-    known = {name: value for name, value in body.items() if name not in UNSUPPORTED_FIELDS}
+    refuse_unsupported(body, model.model_fields)
+    refused = UNSUPPORTED_FIELDS.keys() - model.model_fields.keys()
+    known = {name: value for name, value in body.items() if name not in refused}
     try:
         request = model.model_validate(known)
     except ValidationError as error:

@@ -126,7 +126,7 @@ async def test_progress_comes_before_text() -> None:
 
 
 async def test_a_choice_without_tokens_is_finished_and_costs_none() -> None:
-    ended = [ChoiceEnded(choice, FinishReason.LENGTH) for choice in range(2)]
+    ended: list[GenerationEvent] = [ChoiceEnded(choice, FinishReason.LENGTH) for choice in range(2)]
     running = reply(Played(ended), num_choices=2)
     assert await events_of(running) == [
         ChoiceFinished(choice, EndReason.LENGTH, None) for choice in range(2)
@@ -136,7 +136,7 @@ async def test_a_choice_without_tokens_is_finished_and_costs_none() -> None:
 
 async def test_scores_of_the_prompt_come_before_the_text_and_are_folded_together() -> None:
     scores = [ScoredToken(token_id, -0.5, 1) for token_id in (7, 8)]
-    events = [
+    events: list[GenerationEvent] = [
         PromptLogprobs(0, 1, (scores[0],)),
         PromptLogprobs(0, 2, (scores[1],)),
         token("a", end=FinishReason.LENGTH),
