@@ -102,7 +102,7 @@ void granite_silu_and_multiply(void* context, const float* x, int64_t rows, int6
 void granite_time_step(void* context, const float* x, int64_t x_stride, int64_t rows, int64_t width,
                        const float* bias, float low, float high, float* y) {
   for_rows(context, rows, [&](int64_t r) {
-    at(context).rows.time_step(x + r * x_stride, bias, low, high, width, y + r * width);
+    granite::time_step(x + r * x_stride, bias, low, high, width, y + r * width);
   });
 }
 }

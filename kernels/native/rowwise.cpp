@@ -1,6 +1,7 @@
 #include "rowwise.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "thread_pool.hpp"
@@ -23,6 +24,14 @@ void advance_window(ConvolvedRows& s, int64_t stride, int64_t kept, int64_t chan
 }
 
 }  // namespace
+
+void time_step(const float* x, const float* bias, float low, float high, int64_t width, float* y) {
+  for (int64_t i = 0; i < width; ++i) {
+    const float z = x[i] + bias[i];
+    const float soft = std::max(z, 0.0f) + std::log1p(std::exp(-std::fabs(z)));
+    y[i] = std::min(std::max(soft, low), high);
+  }
+}
 
 void convolve(ThreadPool& pool, const RowKernels& kernels, int64_t num_sequences,
               ConvolvedRows* sequences, int64_t input_stride, const float* weight,

@@ -28,15 +28,15 @@ struct RowKernels {
   // y = silu(bias + sum_t weight[t] * inputs[t]); weight is (taps, channels), inputs oldest first
   void (*convolve_silu)(const float* const* inputs, const float* weight, const float* bias,
                         int64_t taps, int64_t channels, float* y);
-  // y = clamp(log(1 + exp(x + bias)), low, high)
-  void (*time_step)(const float* x, const float* bias, float low, float high, int64_t width,
-                    float* y);
 };
 
 const RowKernels& generic_row_kernels();
 #if defined(__x86_64__)
 const RowKernels& avx512_row_kernels();
 #endif
+
+// y = clamp(log(1 + exp(x + bias)), low, high): too few numbers to gain from vectors.
+void time_step(const float* x, const float* bias, float low, float high, int64_t width, float* y);
 
 constexpr int64_t kMaxTaps = 8;
 

@@ -1,6 +1,5 @@
 // Compiled with AVX-512 enabled. Rests that fill no whole register are masked, so that every element
 // goes through the same operations wherever it stands.
-#include <algorithm>
 #include <cmath>
 
 #include "rowwise.hpp"
@@ -59,19 +58,11 @@ void convolve_silu(const float* const* inputs, const float* weight, const float*
   });
 }
 
-void time_step(const float* x, const float* bias, float low, float high, int64_t width, float* y) {
-  for (int64_t i = 0; i < width; ++i) {
-    const float z = x[i] + bias[i];
-    const float soft = std::max(z, 0.0f) + std::log1p(std::exp(-std::fabs(z)));
-    y[i] = std::min(std::max(soft, low), high);
-  }
-}
-
 }  // namespace
 
 const RowKernels& avx512_row_kernels() {
-  static const RowKernels kernels{"avx512",          rms_norm,      gated_rms_norm,
-                                  silu_and_multiply, convolve_silu, time_step};
+  static const RowKernels kernels{"avx512", rms_norm, gated_rms_norm, silu_and_multiply,
+                                  convolve_silu};
   return kernels;
 }
 

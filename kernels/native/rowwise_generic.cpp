@@ -1,5 +1,4 @@
 // The same arithmetic in plain C++, for processors without AVX-512.
-#include <algorithm>
 #include <cmath>
 
 #include "rowwise.hpp"
@@ -40,19 +39,11 @@ void convolve_silu(const float* const* inputs, const float* weight, const float*
   }
 }
 
-void time_step(const float* x, const float* bias, float low, float high, int64_t width, float* y) {
-  for (int64_t i = 0; i < width; ++i) {
-    const float z = x[i] + bias[i];
-    const float soft = std::max(z, 0.0f) + std::log1p(std::exp(-std::fabs(z)));
-    y[i] = std::min(std::max(soft, low), high);
-  }
-}
-
 }  // namespace
 
 const RowKernels& generic_row_kernels() {
-  static const RowKernels kernels{"generic",        rms_norm,      gated_rms_norm,
-                                  silu_and_multiply, convolve_silu, time_step};
+  static const RowKernels kernels{"generic", rms_norm, gated_rms_norm, silu_and_multiply,
+                                  convolve_silu};
   return kernels;
 }
 
