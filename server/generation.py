@@ -63,7 +63,8 @@ class Reply:
         """Give back what the engine holds. May be called at any time and more than once."""
         for generation in self._generations:
             generation.cancel()
-        self._meter.ended(self.usage.prompt_tokens, self.usage.completion_tokens)
+        choices = (choice for group in self._choices for choice in group)
+        self._meter.ended(self.usage, sum(choice.finish_reason is None for choice in choices))
 
     async def events(self) -> AsyncGenerator[Event]:
         """Iterate once. Whatever ends the iteration, the engine is told.

@@ -29,6 +29,11 @@ class Metrics:
         self.prompt_tokens = Counter(
             "granite_prompt_tokens", "Prompt tokens of ended requests", registry=registry
         )
+        self.cached_tokens = Counter(
+            "granite_prompt_tokens_cached",
+            "Those of the prompt tokens that were not computed anew",
+            registry=registry,
+        )
         self.generation_tokens = Counter(
             "granite_generation_tokens", "Generated tokens of ended requests", registry=registry
         )

@@ -1,9 +1,14 @@
-"""Measures one reply for the metrics: when its tokens came and how it ended. Knows no text."""
+"""Measures one reply for metrics and the log: when its tokens came, and how it ended."""
 
 import time
 
+import structlog
+
 from engine.request import FinishReason
+from server.events import Usage
 from server.metrics import Metrics
+
+_log = structlog.stdlib.get_logger("granite.reply")
 
 
 class ReplyMeter:
@@ -13,12 +18,16 @@ class ReplyMeter:
         self._metrics = metrics
         self._started = time.monotonic()
         self._last_token: dict[int, float] = {}
-        self._has_ended = False
+        self.seconds_to_first_token: float | None = None
+        """From receipt of the request; None while there is no token."""
+        self.seconds: float | None = None
+        """From receipt of the request to the end of the reply; None before."""
 
     def token(self, choice: int) -> None:
         now = time.monotonic()
-        if not self._last_token:
-            self._metrics.time_to_first_token.observe(now - self._started)
+        if self.seconds_to_first_token is None:
+            self.seconds_to_first_token = now - self._started
+            self._metrics.time_to_first_token.observe(self.seconds_to_first_token)
         if choice in self._last_token:
             self._metrics.inter_token_latency.observe(now - self._last_token[choice])
         self._last_token[choice] = now
@@ -26,11 +35,23 @@ class ReplyMeter:
     def choice_finished(self, reason: FinishReason) -> None:
         self._metrics.request_success.labels(reason.value).inc()
 
-    def ended(self, prompt_tokens: int, completion_tokens: int) -> None:
-        """The reply is over, however it ended; only the first call counts."""
-        if self._has_ended:
+    def ended(self, usage: Usage, num_unfinished: int) -> None:
+        """The reply is over, however it ended; only the first call counts.
+
+        `num_unfinished` choices were cut off, by an error or by the client.
+        """
+        if self.seconds is not None:
             return
-        self._has_ended = True
-        self._metrics.prompt_tokens.inc(prompt_tokens)
-        self._metrics.generation_tokens.inc(completion_tokens)
-        self._metrics.e2e_request_latency.observe(time.monotonic() - self._started)
+        self.seconds = time.monotonic() - self._started
+        self._metrics.prompt_tokens.inc(usage.prompt_tokens)
+        self._metrics.cached_tokens.inc(usage.cached_tokens)
+        self._metrics.generation_tokens.inc(usage.completion_tokens)
+        self._metrics.e2e_request_latency.observe(self.seconds)
+        _log.info(
+            "reply",
+            prompt_tokens=usage.prompt_tokens,
+            cached_tokens=usage.cached_tokens,
+            completion_tokens=usage.completion_tokens,
+            unfinished_choices=num_unfinished,
+            seconds=round(self.seconds, 4),
+        )

@@ -1,6 +1,7 @@
 """Every setting of the program, declared once: a flag, a GRANITE_* variable and a TOML key each."""
 
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -150,6 +151,13 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(8 * 2**20, ge=1024, description="largest request body")
     strict_fields: bool = Field(
         False, description="refuse unknown request fields instead of naming them in a header"
+    )
+
+    prompt_price: Decimal = Field(
+        Decimal("0.017"), ge=0, description="dollars a million prompt tokens cost, in replies"
+    )
+    completion_price: Decimal = Field(
+        Decimal("0.112"), ge=0, description="dollars a million generated tokens cost, in replies"
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(

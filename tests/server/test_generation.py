@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from engine.errors import EngineError, NumericError, QueueFull, WorkerDied
 from engine.request import (
@@ -206,6 +207,25 @@ async def test_a_cancelled_task_tells_the_engine() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not engine.active
+
+
+async def test_an_aborted_reply_is_logged_with_what_it_used() -> None:
+    running = reply(Played([token("a", 1), token("b"), token("c")] * 2), num_choices=2)
+    with capture_logs() as logs:
+        async with aclosing(running.events()) as events:
+            for _ in range(2):
+                await anext(events)
+        running.cancel()
+    (line,) = logs
+    assert line.pop("seconds") >= 0
+    assert line == {
+        "event": "reply",
+        "log_level": "info",
+        "prompt_tokens": 3,
+        "cached_tokens": 0,
+        "completion_tokens": 2,
+        "unfinished_choices": 2,
+    }
 
 
 async def test_all_prompts_are_submitted_or_none() -> None:
