@@ -5,6 +5,7 @@ Needs no HTTP request, so that what runs in the background asks in the same way.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from engine.interface import EngineInfo
 from engine.request import GenerationRequest
@@ -33,6 +34,7 @@ async def ask(
     info = loaded_info(services.engine)
     encode = services.encoder.encode
     prompts = [await encode(prompt, info, question.prompt_field) for prompt in question.prompts]
+    meter.on_end(partial(services.usage.add, client))
     echoes: Sequence[PromptEcho] = ()
     if question.echoes_prompt:
         echoes = await asyncio.to_thread(_echoes, services, question, prompts)

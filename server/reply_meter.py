@@ -1,6 +1,7 @@
 """Measures one reply for metrics and the log: when its tokens came, and how it ended."""
 
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -18,10 +19,15 @@ class ReplyMeter:
         self._metrics = metrics
         self._started = time.monotonic()
         self._last_token: dict[int, float] = {}
+        self._on_end: list[Callable[[Usage], None]] = []
         self.seconds_to_first_token: float | None = None
         """From receipt of the request; None while there is no token."""
         self.seconds: float | None = None
         """From receipt of the request to the end of the reply; None before."""
+
+    def on_end(self, tell: Callable[[Usage], None]) -> None:
+        """Call `tell` with the final counts, once, when the reply is over."""
+        self._on_end.append(tell)
 
     def token(self, choice: int) -> None:
         now = time.monotonic()
@@ -55,3 +61,5 @@ class ReplyMeter:
             unfinished_choices=num_unfinished,
             seconds=round(self.seconds, 4),
         )
+        for tell in self._on_end:
+            tell(usage)

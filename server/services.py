@@ -1,12 +1,13 @@
 """What every route may use, built once by `create_app` and passed in. Owns no behaviour."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.interface import Engine
 from model_loader.tokenizer import Tokenizer
 from server.metrics import Metrics
 from server.prompt import PromptEncoder
 from server.settings import Settings
+from server.usage_book import UsageBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,3 +20,4 @@ class Services:
     settings: Settings
     model_names: tuple[str, ...]
     metrics: Metrics
+    usage: UsageBook = field(default_factory=UsageBook)

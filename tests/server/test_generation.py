@@ -239,10 +239,18 @@ async def test_all_prompts_are_submitted_or_none() -> None:
 
 async def test_a_reply_is_measured_once_however_it_ends() -> None:
     metrics = Metrics(CollectorRegistry())
-    running = reply(Played([token("a"), token("b")], WorkerDied("gone")), metrics=metrics)
+    meter = ReplyMeter(metrics)
+    told: list[Usage] = []
+    meter.on_end(told.append)
+    played = Played([token("a"), token("b")], WorkerDied("gone"))
+    running = Reply([request()], [played], Letters, [], meter)
     with pytest.raises(WorkerDied):
         await running.fold()
     running.cancel()
+    assert told == [Usage(3, 2)]
+    assert meter.seconds is not None
+    assert meter.seconds_to_first_token is not None
+    assert 0 <= meter.seconds_to_first_token <= meter.seconds
     exposition = metrics.exposition().decode()
     assert "granite_prompt_tokens_total 3.0" in exposition
     assert "granite_generation_tokens_total 2.0" in exposition
