@@ -10,6 +10,7 @@ from functools import partial
 from engine.interface import EngineInfo
 from engine.request import GenerationRequest
 from model_loader.text_decoder import TextDecoder
+from model_loader.tokenizer import Tokenizer
 from sampling.params import SamplingParams
 from server.errors import BadRequest
 from server.generation import Reply, submit
@@ -18,6 +19,11 @@ from server.prompt_echo import PromptEcho
 from server.question import Question, SamplingWishes
 from server.reply_meter import ReplyMeter
 from server.services import Services
+from server.tool_splitter import OPENING_TAG
+from server.tools import Toolbox, ToolMode
+
+LEAST_BIAS = -100.0
+"""As good as a ban, says OpenAI's documentation of `logit_bias`, and as low as it goes."""
 
 
 async def ask(
@@ -38,11 +44,12 @@ async def ask(
     echoes: Sequence[PromptEcho] = ()
     if question.echoes_prompt:
         echoes = await asyncio.to_thread(_echoes, services, question, prompts)
+    forbidden = _forbidden_ids(question.toolbox, services.tokenizer)
     requests = [
         GenerationRequest(
             request_id=f"{request_id}-{index}",
             prompt_ids=prompt_ids,
-            sampling=_sampling_params(question, len(prompt_ids), info),
+            sampling=_sampling_params(question, len(prompt_ids), info, forbidden),
             num_choices=question.num_choices,
             client=client,
             prompt_logprobs=question.prompt_logprobs,
@@ -56,6 +63,7 @@ async def ask(
         question.stops,
         meter,
         echoes,
+        calls=question.toolbox.choice if question.toolbox.may_be_called else None,
     )
 
 
@@ -66,7 +74,16 @@ def _echoes(
     return [PromptEcho.of(ids, services.tokenizer, num_alternatives) for ids in prompts]
 
 
-def _sampling_params(question: Question, prompt_length: int, info: EngineInfo) -> SamplingParams:
+def _forbidden_ids(toolbox: Toolbox, tokenizer: Tokenizer) -> list[int]:
+    """A call that is not wanted cannot begin; the prompt keeps its tools, and so its cache."""
+    tag_id = tokenizer.control_tokens.get(OPENING_TAG)
+    is_unwanted = bool(toolbox.tools) and toolbox.choice.mode is ToolMode.NONE
+    return [tag_id] if is_unwanted and tag_id is not None else []
+
+
+def _sampling_params(
+    question: Question, prompt_length: int, info: EngineInfo, forbidden_ids: Sequence[int]
+) -> SamplingParams:
     """Raises BadRequest (or InvalidSamplingParams) for values that do not fit this model."""
     max_tokens = tokens_to_generate(
         prompt_length, question.wanted_tokens, info.context_length, question.prompt_field
@@ -80,7 +97,9 @@ def _sampling_params(question: Question, prompt_length: int, info: EngineInfo) -
     return SamplingParams(
         max_tokens=max_tokens,
         top_k=max(0, wishes.top_k or 0),
-        logit_bias=_biases(wishes.logit_bias, info.vocab_size),
+        logit_bias=_biases(
+            {**wishes.logit_bias, **dict.fromkeys(forbidden_ids, LEAST_BIAS)}, info.vocab_size
+        ),
         stop_token_ids=_stop_ids(wishes.stop_token_ids, info.vocab_size),
         min_tokens=wishes.min_tokens,
         ignore_eos=wishes.ignore_eos,

@@ -5,24 +5,20 @@ A dialect has two endings for the same events: write them as they come, or fold 
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from itertools import count, islice
 
 from engine.errors import WorkerDied
 from engine.interface import Engine, Generation
 from engine.request import ChoiceEnded, GenerationRequest, PrefillProgress, PromptLogprobs
-from server.events import (
-    ChoiceFinished,
-    EndReason,
-    Event,
-    Progress,
-    PromptScored,
-    TextDelta,
-    Usage,
-)
+from server.choice_stream import ChoiceStream
+from server.events import Event, Progress, PromptScored, Usage
 from server.folding import FoldedChoice
 from server.interleave import interleave
 from server.prompt_echo import PromptEcho, after_prompts
 from server.reply_meter import ReplyMeter
 from server.text_stream import ChoiceText, Decoder
+from server.tool_splitter import ToolSplitter
+from server.tools import ToolChoice
 
 
 class Reply:
@@ -39,16 +35,26 @@ class Reply:
         stops: Sequence[str],
         meter: ReplyMeter,
         echoes: Sequence[PromptEcho] = (),
+        *,
+        calls: ToolChoice | None = None,
     ) -> None:
-        """With `echoes`, one for each request, the text of every choice begins with its prompt."""
+        """With `echoes`, one for each request, the text of every choice begins with its prompt.
+
+        With `calls`, tool calls are taken out of the text.
+        """
         self._generations = generations
         self._meter = meter
         self._echoes = [echo for echo in echoes for _ in range(requests[0].num_choices)]
         self._prompt_tokens = sum(len(request.prompt_ids) for request in requests)
+        numbers = count()
         self._choices = [
             [
-                ChoiceText(new_decoder(), stops, request.sampling.min_tokens)
-                for _ in range(request.num_choices)
+                ChoiceStream(
+                    number,
+                    ChoiceText(new_decoder(), stops, request.sampling.min_tokens),
+                    ToolSplitter(number, only_one=not calls.parallel) if calls else None,
+                )
+                for number in islice(numbers, request.num_choices)
             ]
             for request in requests
         ]
@@ -108,20 +114,18 @@ class Reply:
                 if isinstance(event, PromptLogprobs):
                     yield PromptScored(choice, event.tokens)
                     continue
-                text = choices[event.choice]
-                if text.finish_reason is not None:  # it met a stop string; its siblings go on
+                stream = choices[event.choice]
+                if stream.finish_reason is not None:  # it has all it needs; its siblings go on
                     continue
                 if isinstance(event, ChoiceEnded):
-                    text.finish_reason = event.finish_reason
+                    stream.end(event)
                 else:
                     self._meter.token(choice)
-                    piece = text.feed(event)
-                    if piece.text or piece.tokens:
-                        yield TextDelta(choice, piece.text, piece.tokens)
-                if text.finish_reason is not None:
-                    self._meter.choice_finished(text.finish_reason)
-                    reason = EndReason(text.finish_reason.value)
-                    yield ChoiceFinished(choice, reason, text.stop_string, text.mean_logprob)
+                    for content in stream.feed(event):
+                        yield content
+                if stream.finish_reason is not None:
+                    self._meter.choice_finished(stream.finish_reason)
+                    yield stream.finished()
                     num_running -= 1
                     if num_running == 0:
                         return
@@ -139,6 +143,8 @@ def submit(
     stops: Sequence[str],
     meter: ReplyMeter,
     echoes: Sequence[PromptEcho] = (),
+    *,
+    calls: ToolChoice | None = None,
 ) -> Reply:
     """Hand all prompts of one HTTP request to the engine: all of them, or none.
 
@@ -153,4 +159,4 @@ def submit(
         for generation in generations:
             generation.cancel()
         raise
-    return Reply(requests, generations, new_decoder, stops, meter, echoes)
+    return Reply(requests, generations, new_decoder, stops, meter, echoes, calls=calls)

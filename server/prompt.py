@@ -10,17 +10,17 @@ from typing import Any
 from engine.errors import EngineUnavailable
 from engine.interface import Engine, EngineInfo
 from model_loader.chat_template import ChatTemplate
-from model_loader.conversation import Conversation, InvalidConversation
+from model_loader.conversation import InvalidConversation
 from model_loader.tokenizer import Tokenizer
 from server.errors import BadRequest, ContextLengthExceeded, UnsupportedParameter
 from server.question import (
-    ChatMessage,
     ChatPrompt,
     InfillPrompt,
     Prompt,
     TextPrompt,
     TokenPrompt,
 )
+from server.template_view import conversation_of, num_characters
 
 FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
 
@@ -78,11 +78,9 @@ class PromptEncoder:
         return tuple(encode(prompt.text))
 
     def _render(self, prompt: ChatPrompt, context_length: int, field: str) -> tuple[int, ...]:
-        num_characters = sum(map(_num_characters, prompt.messages))
-        self._refuse_hopeless(num_characters, context_length, field)
-        conversation = Conversation(messages=[template_view(m) for m in prompt.messages])
+        self._refuse_hopeless(_num_characters(prompt), context_length, field)
         try:
-            return tuple(self._template.render(conversation))
+            return tuple(self._template.render(conversation_of(prompt)))
         except InvalidConversation as error:
             raise BadRequest(str(error), field) from error
 
@@ -99,35 +97,14 @@ class PromptEncoder:
         return max(len(tokenizer.token_bytes(token_id)) for token_id in range(tokenizer.vocab_size))
 
 
-def template_view(message: ChatMessage) -> dict[str, Any]:
-    """The message in the shape that chat templates read, which is OpenAI's."""
-    content = message.content
-    view: dict[str, Any] = {
-        "role": message.role,
-        "content": content
-        if isinstance(content, str)
-        else [{"type": "text", "text": text} for text in content],
-    }
-    if message.tool_calls:
-        view["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments or "{}"},
-            }
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id is not None:
-        view["tool_call_id"] = message.tool_call_id
-    return view
-
-
-def _num_characters(message: ChatMessage) -> int:
-    """Characters of a message that its rendering is sure to contain."""
-    content = message.content
-    texts = [content] if isinstance(content, str) else list(content)
-    texts += [text for call in message.tool_calls for text in (call.name, call.arguments)]
-    return sum(map(len, texts))
+def _num_characters(prompt: ChatPrompt) -> int:
+    """Characters that the rendering of a conversation is sure to contain."""
+    calls = (call for message in prompt.messages for call in message.tool_calls)
+    texts: list[Any] = [message.content for message in prompt.messages]
+    texts += prompt.documents
+    texts += [(tool.name, tool.description, tool.parameters) for tool in prompt.toolbox.tools]
+    texts += [(call.name, call.arguments) for call in calls]
+    return num_characters(texts)
 
 
 def tokens_to_generate(

@@ -111,3 +111,9 @@ class Question:
     num_choices: int = 1
     prompt_logprobs: int | None = None
     echoes_prompt: bool = False
+
+    @property
+    def toolbox(self) -> Toolbox:
+        """The tools of its conversation; those of several would have to be the same."""
+        chats = (prompt for prompt in self.prompts if isinstance(prompt, ChatPrompt))
+        return next((chat.toolbox for chat in chats), Toolbox())

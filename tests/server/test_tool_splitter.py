@@ -140,14 +140,12 @@ def test_with_only_one_call_the_rest_is_dropped() -> None:
 
 def test_text_is_not_held_back_longer_than_needed() -> None:
     splitter = ToolSplitter(0, only_one=False)
-    told = []
-    for piece in ("a < b", " <tool", "box>", "\n", "c"):
-        told.append("".join(one.event.text for one in splitter.feed(piece) if _is_text(one)))
-    assert told == ["a < b", " ", "<toolbox>", "", "\nc"]
-
-
-def _is_text(one: Split) -> bool:
-    return isinstance(one.event, TextDelta)
+    pieces = ("a < b", " <tool", "box>", "\n", "c")
+    told = [[one.event for one in splitter.feed(piece)] for piece in pieces]
+    first, space, word, _, line = [
+        TextDelta(0, text) for text in ("a < b", " ", "<toolbox>", "", "\nc")
+    ]
+    assert told == [[first], [space], [word], [], [line]]
 
 
 _VALUES = strategies.recursive(
@@ -185,7 +183,7 @@ _SCRAPS = strategies.sampled_from(
 _TEXTS = strategies.lists(_CALLS | _SCRAPS, max_size=6).map("".join)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(text=_TEXTS, data=strategies.data())
 def test_how_the_text_was_cut_makes_no_difference(text: str, data: strategies.DataObject) -> None:
     places = strategies.integers(0, len(text))
@@ -207,7 +205,7 @@ def joined(splits: Sequence[Split]) -> list[tuple[object, ...]]:
     return result
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(text=_TEXTS)
 def test_nothing_is_lost_but_the_frame_of_whole_calls(text: str) -> None:
     content, calls = folded(list(text))
