@@ -205,9 +205,7 @@ def test_segments_that_cannot_be_laid_out_are_refused(model: Model) -> None:
     layout, device = model.new_state().layout, torch.device("cpu")
 
     def segment(slot: int, tokens: int, pages: int) -> Segment:
-        return Segment(
-            slot=slot, start=0, token_ids=[1] * tokens, pages=range(pages), num_logits=0
-        )
+        return Segment(slot=slot, start=0, token_ids=[1] * tokens, pages=range(pages), num_logits=0)
 
     for segments in ([segment(0, 0, 1)], [segment(0, 33, 1)], [segment(0, 1, 1)] * 2):
         with pytest.raises(ValueError, match="slot"):

@@ -68,9 +68,7 @@ def logits(model: LoadedModel, chunks: list[int], neighbours: int = 0) -> Tensor
             for other in range(neighbours)
         ]
         piece = IDS[done : done + count]
-        segments.append(
-            Segment(slot=7, start=done, token_ids=piece, pages=PAGES, num_logits=1)
-        )
+        segments.append(Segment(slot=7, start=done, token_ids=piece, pages=PAGES, num_logits=1))
         last = model.network(FlatBatch.build(segments, state.layout, CPU), state)[-1]
         done += count
     return last
