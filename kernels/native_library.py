@@ -21,9 +21,13 @@ from kernels.native_structures import (
     AttentionShape,
     ConvolvedRows,
     InstructionSet,
+    LayerWeightsView,
+    NetworkShape,
     PackedPart,
     SequenceRows,
+    StateMemoryView,
     StateShape,
+    StepView,
 )
 from kernels.packing import PANEL, Format, PackedWeight
 
@@ -247,11 +251,32 @@ class NativeKernels:
             ctypes.byref(shape),
             _int64(len(spans)),
             sequences,
+            _int64(queries.shape[1] * queries.shape[2]),
             _pointer(keys),
             _pointer(values),
             ctypes.c_float(scale),
         )
         return output
+
+    def run_layers(
+        self,
+        shape: NetworkShape,
+        layers: "ctypes.Array[LayerWeightsView]",
+        memory: StateMemoryView,
+        step: StepView,
+        rows: Tensor,
+    ) -> None:
+        """All layers at once, in place; `kernels.native_layers` builds what this takes."""
+        _require_at_most(MAX_TAPS, shape.taps, "taps of the convolution")
+        _require_at_most(MAX_BLOCK_LENGTH, shape.state.block_length, "rows of a block")
+        self._library.granite_run_layers(
+            self._context,
+            ctypes.byref(shape),
+            layers,
+            ctypes.byref(memory),
+            ctypes.byref(step),
+            _pointer(rows),
+        )
 
 
 def _row_address(tensor: Tensor, row: int) -> int:

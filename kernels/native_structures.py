@@ -72,3 +72,63 @@ class AttentionRows(ctypes.Structure):
         ("pages", ctypes.c_void_p),
         ("y", ctypes.c_void_p),
     ]
+
+
+class Matrix(ctypes.Structure):
+    """`parts` is an array that the structure keeps alive."""
+
+    _fields_ = [
+        ("inputs", ctypes.c_int64),
+        ("num_parts", ctypes.c_int64),
+        ("parts", ctypes.POINTER(PackedPart)),
+    ]
+
+
+class LayerWeightsView(ctypes.Structure):
+    _fields_ = [
+        ("mixer", ctypes.c_int64),
+        ("mixer_norm", ctypes.c_void_p),
+        ("mixer_in", Matrix),
+        ("mixer_out", Matrix),
+        ("mlp_norm", ctypes.c_void_p),
+        ("mlp_in", Matrix),
+        ("mlp_out", Matrix),
+        *((name, ctypes.c_void_p) for name in ("taps", "conv_bias", "dt_bias", "a", "d")),
+        ("gated_norm", ctypes.c_void_p),
+    ]
+
+
+class NetworkShape(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("num_layers", "hidden", "taps")),
+        ("state", StateShape),
+        ("attention", AttentionShape),
+        *((name, ctypes.c_float) for name in ("eps", "residual_multiplier", "attention_scale")),
+        *((name, ctypes.c_float) for name in ("least_time_step", "most_time_step")),
+    ]
+
+
+class StateMemoryView(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("num_slots", "num_pages")),
+        *((name, ctypes.c_void_p) for name in ("boundary", "ring_x", "ring_b", "ring_dt")),
+        *((name, ctypes.c_void_p) for name in ("windows", "keys", "values")),
+    ]
+
+
+class StepSpan(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("first_row", "rows", "slot", "start")),
+        ("pages", ctypes.c_void_p),
+    ]
+
+
+class StepView(ctypes.Structure):
+    _fields_ = [
+        ("rows", ctypes.c_int64),
+        ("num_spans", ctypes.c_int64),
+        ("spans", ctypes.POINTER(StepSpan)),
+        ("page_rows", ctypes.c_void_p),
+        ("num_fresh_pages", ctypes.c_int64),
+        ("fresh_pages", ctypes.c_void_p),
+    ]

@@ -63,7 +63,9 @@ def load_weights(
             name = EMBEDDING if tensor.name == HEAD else tensor.name
             owner = network.get_submodule(name.rpartition(".")[0])
             if isinstance(owner, Projection):
-                _store(tensor, owner, dtype, device, cache)
+                # A layer that no packed form fits multiplies as it is, by rows in that dtype.
+                stored_dtype = activation_dtype if owner.format is None else dtype
+                _store(tensor, owner, stored_dtype, device, cache)
             else:
                 value = _read_as(tensor, _dtype_in_memory(name, activation_dtype))
                 set_module_tensor_to_device(

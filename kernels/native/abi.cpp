@@ -1,8 +1,7 @@
 // The plain C interface that Python calls. Pointers are checked by the caller; nothing here allocates
 // for it or raises.
-#include <algorithm>
-
 #include "kernel_set.hpp"
+#include "layers.hpp"
 #include "thread_pool.hpp"
 
 namespace {
@@ -12,18 +11,14 @@ struct Context : granite::KernelSet {
       : granite::KernelSet(granite::choose_kernels(most)), pool(threads) {}
 
   granite::ThreadPool pool;
+  granite::Workspace workspace;
 };
 
 Context& at(void* context) { return *static_cast<Context*>(context); }
 
-// Rows a task takes of a row-wise operation: enough to outweigh handing it over.
-constexpr int64_t kRowsPerTask = 4;
-
 template <typename Body>
 void for_rows(void* context, int64_t rows, Body body) {
-  at(context).pool.run((rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t task) {
-    for (int64_t r = task * kRowsPerTask; r < std::min(rows, (task + 1) * kRowsPerTask); ++r) body(r);
-  });
+  granite::for_rows(at(context).pool, rows, body);
 }
 
 }  // namespace
@@ -63,10 +58,10 @@ void granite_advance_state(void* context, const granite::StateShape* shape, int6
 }
 
 void granite_attend(void* context, const granite::AttentionShape* shape, int64_t num_sequences,
-                    const granite::AttentionRows* sequences, const float* keys,
-                    const float* values, float scale) {
-  granite::attend(at(context).pool, at(context).attention, *shape, num_sequences, sequences, keys,
-                  values, scale);
+                    const granite::AttentionRows* sequences, int64_t query_stride,
+                    const float* keys, const float* values, float scale) {
+  granite::attend(at(context).pool, at(context).attention, *shape, num_sequences, sequences,
+                  query_stride, keys, values, scale);
 }
 
 void granite_convolve(void* context, int64_t num_sequences, granite::ConvolvedRows* sequences,
@@ -104,5 +99,12 @@ void granite_time_step(void* context, const float* x, int64_t x_stride, int64_t 
   for_rows(context, rows, [&](int64_t r) {
     granite::time_step(x + r * x_stride, bias, low, high, width, y + r * width);
   });
+}
+
+void granite_run_layers(void* context, const granite::NetworkShape* shape,
+                        const granite::LayerWeights* layers, const granite::StateMemory* memory,
+                        const granite::Step* step, float* x) {
+  granite::run_layers(at(context).pool, at(context), *shape, layers, *memory, *step,
+                      at(context).workspace, x);
 }
 }

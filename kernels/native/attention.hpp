@@ -20,7 +20,7 @@ struct AttentionShape {
 struct AttentionRows {
   int64_t rows;
   int64_t start;         // position of the first row
-  const float* queries;  // (rows, heads, head_dim)
+  const float* queries;  // (rows, heads, head_dim), row stride query_stride
   const int64_t* pages;
   float* y;              // (rows, heads, head_dim)
 };
@@ -39,7 +39,7 @@ const AttentionKernels& avx512_attention_kernels();
 
 // keys, values: (pages, page_length, kv_heads, head_dim).
 void attend(ThreadPool& pool, const AttentionKernels& kernels, const AttentionShape& shape,
-            int64_t num_sequences, const AttentionRows* sequences, const float* keys,
-            const float* values, float scale);
+            int64_t num_sequences, const AttentionRows* sequences, int64_t query_stride,
+            const float* keys, const float* values, float scale);
 
 }  // namespace granite

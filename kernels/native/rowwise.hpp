@@ -2,11 +2,12 @@
 // order of operations whatever the batch.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
-namespace granite {
+#include "thread_pool.hpp"
 
-class ThreadPool;
+namespace granite {
 
 // One sequence's rows in the convolution. `window` holds its newest `kernel - 1` earlier inputs.
 struct ConvolvedRows {
@@ -43,5 +44,16 @@ constexpr int64_t kMaxTaps = 8;
 void convolve(ThreadPool& pool, const RowKernels& kernels, int64_t num_sequences,
               ConvolvedRows* sequences, int64_t input_stride, const float* weight,
               const float* bias, int64_t taps, int64_t channels);
+
+// Rows a task takes of a row-wise operation: enough to outweigh handing it over.
+constexpr int64_t kRowsPerTask = 4;
+
+template <typename Body>
+void for_rows(ThreadPool& pool, int64_t rows, Body body) {
+  pool.run((rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t task) {
+    const int64_t end = std::min(rows, (task + 1) * kRowsPerTask);
+    for (int64_t r = task * kRowsPerTask; r < end; ++r) body(r);
+  });
+}
 
 }  // namespace granite

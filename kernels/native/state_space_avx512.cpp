@@ -31,20 +31,38 @@ void weights_of(const float* decay, const float* dt, int64_t p, int64_t length, 
 
 float exp_of(float x) { return _mm512_cvtss_f32(exp(_mm512_set1_ps(x))); }
 
+// With that many rows the boundary state comes from memory once and from the cache afterwards.
+constexpr int64_t kRowsInCache = 4;
+
 template <int kVectors>
 struct Kernel {
+  // sum = boundary (N, P) transposed times c (N)
+  template <bool kFromMemory>
+  static void read(const float* boundary, const float* c, int64_t state, __m512* sum) {
+    constexpr int64_t kFar = 2048, kNear = 256;  // floats ahead, as in the linear layers
+    for (int v = 0; v < kVectors; ++v) sum[v] = _mm512_setzero_ps();
+    for (int64_t n = 0; n < state; ++n) {
+      const float* values = boundary + n * kVectors * kLanes;
+      const __m512 factor = _mm512_set1_ps(c[n]);
+      for (int v = 0; v < kVectors; ++v) {
+        if constexpr (kFromMemory) {
+          _mm_prefetch(reinterpret_cast<const char*>(values + kFar + v * kLanes), _MM_HINT_T1);
+          _mm_prefetch(reinterpret_cast<const char*>(values + kNear + v * kLanes), _MM_HINT_T0);
+        }
+        sum[v] = _mm512_fmadd_ps(_mm512_loadu_ps(values + v * kLanes), factor, sum[v]);
+      }
+    }
+  }
+
   static void row(const HeadBlock& block, const float* boundary, const float* decay,
                   const float* dt, int64_t p, float d) {
     const int64_t state = block.shape.state;
-    constexpr int64_t channels = kVectors * kLanes;
     const float* c = block.c(p);
     __m512 sum[kVectors];
-    for (int v = 0; v < kVectors; ++v) sum[v] = _mm512_setzero_ps();
-    for (int64_t n = 0; n < state; ++n) {
-      const __m512 factor = _mm512_set1_ps(c[n]);
-      for (int v = 0; v < kVectors; ++v)
-        sum[v] = _mm512_fmadd_ps(_mm512_loadu_ps(boundary + n * channels + v * kLanes), factor, sum[v]);
-    }
+    if (block.rows.rows < kRowsInCache)
+      read<true>(boundary, c, state, sum);
+    else
+      read<false>(boundary, c, state, sum);
     const __m512 carried = _mm512_set1_ps(exp_of(decay[p]));
     for (int v = 0; v < kVectors; ++v) sum[v] = _mm512_mul_ps(sum[v], carried);
     alignas(64) float weights[kMaxBlockLength];

@@ -8,7 +8,7 @@
 #include <new>
 #include <vector>
 
-#include "kernel_set.hpp"
+#include "layers.hpp"
 
 extern "C" {
 void* granite_create(int32_t threads, int32_t instruction_set);
@@ -22,7 +22,7 @@ void granite_advance_state(void*, const granite::StateShape* shape, int64_t num_
                            const granite::SequenceRows* sequences, int64_t input_stride,
                            const float* a, const float* d);
 void granite_attend(void*, const granite::AttentionShape* shape, int64_t num_sequences,
-                    const granite::AttentionRows* sequences, const float* keys,
+                    const granite::AttentionRows* sequences, int64_t query_stride, const float* keys,
                     const float* values, float scale);
 void granite_convolve(void*, int64_t num_sequences, granite::ConvolvedRows* sequences,
                       int64_t input_stride, const float* weight, const float* bias, int64_t taps,
@@ -35,6 +35,9 @@ void granite_gated_rms_norm(void*, const float* x, const float* gate, int64_t ga
 void granite_silu_and_multiply(void*, const float* x, int64_t rows, int64_t width, float* y);
 void granite_time_step(void*, const float* x, int64_t x_stride, int64_t rows, int64_t width,
                        const float* bias, float low, float high, float* y);
+void granite_run_layers(void*, const granite::NetworkShape* shape,
+                        const granite::LayerWeights* layers, const granite::StateMemory* memory,
+                        const granite::Step* step, float* x);
 }
 
 namespace {
@@ -165,7 +168,7 @@ void run_attention(void* context, const granite::AttentionShape& s, int64_t rows
   for (int64_t i = 0; i < num_pages; ++i) pages[i] = num_pages - 1 - i;
   Floats y(rows * s.heads * s.head_dim);
   const granite::AttentionRows sequence{rows, start, queries.data(), pages.data(), y.data()};
-  granite_attend(context, &s, 1, &sequence, keys.data(), values.data(), 0.125f);
+  granite_attend(context, &s, 1, &sequence, s.heads * s.head_dim, keys.data(), values.data(), 0.125f);
 }
 
 void run_attentions(void* context) {
@@ -176,6 +179,60 @@ void run_attentions(void* context) {
   }
 }
 
+// A packed matrix and what its memory belongs to.
+struct OwnedMatrix {
+  Buffer<uint8_t> packed;
+  granite::PackedWeight part;
+
+  OwnedMatrix(void* context, int64_t format, int64_t inputs, int64_t outputs)
+      : packed((outputs + granite::kPanel - 1) / granite::kPanel * granite_panel_bytes(format, inputs)),
+        part{format, (outputs + granite::kPanel - 1) / granite::kPanel * granite::kPanel, packed.data()} {
+    const Floats weight = random_floats(outputs * inputs);
+    granite_pack(context, format, weight.data(), 0, outputs, inputs, packed.data());
+  }
+
+  granite::Matrix matrix(int64_t inputs) const { return {inputs, 1, &part}; }
+};
+
+// One Mamba layer and one of attention, over two sequences: the second starts within a block.
+void run_layers(void* context, int64_t format) {
+  const granite::NetworkShape shape{.num_layers = 2,
+                                    .hidden = 64,
+                                    .taps = 4,
+                                    .state = {8, 2, 16, 1, 24},
+                                    .attention = {4, 2, 16, 32},
+                                    .eps = 1e-5f,
+                                    .residual_multiplier = 0.2f,
+                                    .attention_scale = 0.25f,
+                                    .least_time_step = 0.0f,
+                                    .most_time_step = 9.0f};
+  const int64_t channels = 32 + 2 * 24, rows = 7;
+  const OwnedMatrix in_proj(context, format, 64, 32 + channels + 2);
+  const OwnedMatrix out_proj(context, format, 32, 64), output(context, format, 64, 64);
+  const OwnedMatrix queries(context, format, 64, 64), keys(context, format, 64, 32);
+  const granite::PackedWeight both[] = {queries.part, keys.part, keys.part};
+  const OwnedMatrix mlp_in(context, format, 64, 192), mlp_out(context, format, 96, 64);
+  const Floats norm = random_floats(64), taps = random_floats(4 * channels);
+  const Floats heads(2, -1.0f);
+  const granite::LayerWeights layers[] = {
+      {0, norm.data(), in_proj.matrix(64), out_proj.matrix(32), norm.data(), mlp_in.matrix(64),
+       mlp_out.matrix(96), taps.data(), taps.data(), heads.data(), heads.data(), heads.data(),
+       norm.data()},
+      {1, norm.data(), {64, 3, both}, output.matrix(64), norm.data(), mlp_in.matrix(64),
+       mlp_out.matrix(96), nullptr, nullptr, nullptr, nullptr, nullptr, nullptr}};
+  Floats boundary(2 * 32 * 24), ring_x(2 * 8 * 32), ring_b(2 * 8 * 24), ring_dt(2 * 8 * 2);
+  Floats windows(2 * 3 * channels), pages_of_keys(3 * 32 * 32), pages_of_values(3 * 32 * 32);
+  const granite::StateMemory memory{2, 3, boundary.data(), ring_x.data(), ring_b.data(),
+                                    ring_dt.data(), windows.data(), pages_of_keys.data(),
+                                    pages_of_values.data()};
+  const int64_t first_pages[] = {1}, second_pages[] = {2, 0};
+  const granite::StepSpan spans[] = {{0, 4, 1, 0, first_pages}, {4, 3, 0, 30, second_pages}};
+  const int64_t page_rows[] = {32, 33, 34, 35, 94, 95, 0}, fresh_pages[] = {1, 0};
+  const granite::Step step{rows, 2, spans, page_rows, 2, fresh_pages};
+  Floats x = random_floats(rows * 64);
+  granite_run_layers(context, &shape, layers, &memory, &step, x.data());
+}
+
 void run_everything(int32_t threads, granite::InstructionSet instruction_set) {
   void* context = granite_create(threads, static_cast<int32_t>(instruction_set));
   run_linears(context);
@@ -184,6 +241,7 @@ void run_everything(int32_t threads, granite::InstructionSet instruction_set) {
     for (int64_t taps : {2, 4, 8}) run_convolution(context, rows, taps, 34);
   run_states(context);
   run_attentions(context);
+  for (int64_t format = 0; format < 3; ++format) run_layers(context, format);
   granite_destroy(context);
 }
 

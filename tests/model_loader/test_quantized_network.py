@@ -117,3 +117,22 @@ def test_the_announced_bytes_are_about_those_in_memory(
     announced = weight_bytes(model.config, Precision("bf16", form, is_native=True))
     assert model.weight_bytes == pytest.approx(announced, rel=0.05)
     assert model.num_parameters == 1_024_992 - 2 * 128
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_one_native_call_gives_the_bits_of_the_operations_one_by_one(
+    checkpoint: Path, form: Quantization
+) -> None:
+    at_once, one_by_one = load(checkpoint, form), load(checkpoint, form)
+    vars(one_by_one.network)["native_layers"] = None
+    assert at_once.network.native_layers is not None
+    for chunks, neighbours in (([137], 0), ([40, 33, 64], 3), ([1] * 30, 5)):
+        expected = logits(one_by_one, chunks, neighbours)
+        assert torch.equal(logits(at_once, chunks, neighbours), expected)
+
+
+def test_layers_that_do_not_fill_panels_go_one_by_one(tmp_path: Path) -> None:
+    shape = TinyShape(hidden_size=128, layers="MA", shared_intermediate_size=72, vocab_size=350)
+    model = load(write_checkpoint(tmp_path, shape), "int8")
+    assert model.network.native_layers is None
+    assert torch.isfinite(logits(model, [137])).all()
