@@ -6,7 +6,7 @@ first token, times per token and rates. The last line of stdout is one JSON docu
 
 import asyncio
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated
 
 import httpx2
@@ -25,6 +25,7 @@ from benchmarks.streaming_client import (
 from benchmarks.summary import LevelSummary, Spread, summarise
 from benchmarks.worker_time import read_worker_seconds
 
+WARM_UP_WORDS = 16
 WARM_UP_TOKENS = 4
 
 
@@ -59,11 +60,14 @@ async def measure_server(target: Target, workload: Workload) -> list[LevelSummar
         httpx2.HTTPError: the server cannot be reached or falls silent.
     """
     headers = {"Authorization": f"Bearer {target.api_key}"} if target.api_key else {}
-    limits = httpx2.Limits(max_connections=max(workload.streams))
+    # A server may close an idle connection at the very moment at which it is used again.
+    limits = httpx2.Limits(max_keepalive_connections=0)
     async with httpx2.AsyncClient(
         headers=headers, timeout=workload.timeout, limits=limits, trust_env=False
     ) as client:
-        await _send(client, target, workload, "warm-up", WARM_UP_TOKENS)
+        words = min(WARM_UP_WORDS, workload.prompt_tokens)
+        warm_up = replace(workload, prompt_tokens=words, output_tokens=WARM_UP_TOKENS)
+        await _send(client, target, warm_up, "warm-up")
         return [
             await _measure_level(client, target, workload, streams) for streams in workload.streams
         ]
@@ -77,10 +81,7 @@ async def _measure_level(
     for number in range(workload.repeats):
         keys = [f"{streams} {number} {stream}" for stream in range(streams)]
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(_send(client, target, workload, key, workload.output_tokens))
-                for key in keys
-            ]
+            tasks = [group.create_task(_send(client, target, workload, key)) for key in keys]
         rounds.append([task.result() for task in tasks])
     after = await read_worker_seconds(client, target.url)
     spent = after.since(before) if before and after else None
@@ -88,10 +89,10 @@ async def _measure_level(
 
 
 async def _send(
-    client: httpx2.AsyncClient, target: Target, workload: Workload, key: str, max_tokens: int
+    client: httpx2.AsyncClient, target: Target, workload: Workload, key: str
 ) -> StreamTiming:
     prompt = random_prompt(workload.prompt_tokens, f"{workload.seed} {key}")
-    body = completion_body(target.model, prompt, max_tokens, target.length_control)
+    body = completion_body(target.model, prompt, workload.output_tokens, target.length_control)
     return await stream_completion(client, target.url, body)
 
 

@@ -11,7 +11,7 @@ from model_loader.rows import FlatBatch, Segment
 from model_loader.state import HybridState
 from sampling.history import TokenHistory
 from sampling.params import SamplingParams
-from sampling.sampler import NonFiniteLogits, Sampler, SamplerRow
+from sampling.sampler import SampledToken, Sampler, SamplerRow
 
 Network = Callable[[FlatBatch, HybridState], Tensor]
 BLOCK_LENGTH = 16
@@ -77,8 +77,8 @@ class StepDriver:
                 drawn = self._sampler.sample(logits, [self._sampler_row(slot) for slot in tokens])
         self._advance(tokens)
         for slot, token in zip(tokens, drawn, strict=True):
-            if isinstance(token, NonFiniteLogits):
-                raise ArithmeticError("the network's logits are not finite")
+            if not isinstance(token, SampledToken):
+                raise ArithmeticError(f"no token could be drawn: {token}")
             self._next_tokens[slot] = token.token_id
             self._histories[slot].append(token.token_id)
 
