@@ -1,13 +1,15 @@
-"""Our server against others on one checkpoint: `make bench`.
+"""Our server against llama.cpp at the same size of weights, and against the machine: `make bench`.
 
-The servers run one after the other, never together, in alternating runs with the same client and
-the same requests. Prints a table of medians and ratios, appends a section to LOG.md, and ends with
-one JSON document on the last line of stdout.
+For each format, the servers run one after the other, never together, in alternating runs with the
+same client and the same requests, both over HTTP and without prefix caches. Prints a table of
+medians, ratios and goals, appends it to LOG.md, and ends with one JSON document on the last line of
+stdout. Peers that are not there are named as such.
 """
 
 import json
 import shlex
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -16,92 +18,98 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.alternating import run_alternating
-from benchmarks.load import Workload, parse_streams
+from benchmarks.alternating import Conditions
+from benchmarks.cases import WORKLOADS, Case, choose_cases
+from benchmarks.contest import Contest, Outcome, run_case
+from benchmarks.llama_cpp import LlamaCpp
 from benchmarks.log import append_section
 from benchmarks.machine import describe_machine
-from benchmarks.peers import Peer, granite_server, installed_peers, llama_server
-from benchmarks.side_by_side import cells, compare, header
-from benchmarks.true_shape import Precision
+from benchmarks.side_by_side import HEADER
 
 LOG_FILE = Path(__file__).parent / "LOG.md"
 CHECKPOINT = Path("checkpoints/granite-h-micro-random")
-TRANSFORMERS_DTYPES = {Precision.BF16: "bfloat16", Precision.FP32: "float32"}
-
-
-def choose_peers(dtype: Precision, threads: int, slots: int, flags: str) -> list[Peer]:
-    """Ours first, which the others are compared with, then what is installed."""
-    ours = ["--dtype", dtype.value, "--max-sequences", str(slots), *shlex.split(flags)]
-    return [granite_server(threads, ours), *installed_peers(TRANSFORMERS_DTYPES[dtype], threads)]
 
 
 def main(
     checkpoint: Annotated[
-        Path, typer.Option(exists=True, file_okay=False, help="see benchmarks.true_shape")
+        Path, typer.Option(help="of the true shape: python -m benchmarks.true_shape")
     ] = CHECKPOINT,
-    streams: Annotated[str, typer.Option(help="numbers of concurrent requests")] = "1,4,8",
-    prompt_tokens: Annotated[int, typer.Option(min=1, help="words of each prompt")] = 100,
-    output_tokens: Annotated[int, typer.Option(min=2)] = 32,
-    rounds: Annotated[int, typer.Option(min=1, help="runs of each server")] = 2,
-    repeats: Annotated[int, typer.Option(min=1, help="rounds of requests in a run")] = 1,
-    seed: int = 0,
-    dtype: Precision = Precision.BF16,
+    formats: Annotated[str, typer.Option(help="weight formats, with commas")] = "int4,int8,bf16",
+    runs: Annotated[int, typer.Option(min=1, help="of each server, in turn")] = 2,
     threads: Annotated[int | None, typer.Option(min=1, help="default: all cores")] = None,
-    only: Annotated[str, typer.Option(help="names of the peers to run, with commas")] = "",
+    llama_server: Annotated[
+        Path | None, typer.Option(envvar="LLAMA_SERVER", help="llama.cpp's server")
+    ] = None,
+    llama_weights: Annotated[
+        Path | None,
+        typer.Option(envvar="LLAMA_WEIGHTS", help="directory of *Q4_0.gguf, *Q8_0.gguf, ..."),
+    ] = None,
+    installed: Annotated[
+        bool, typer.Option("--installed", help="transformers serve and vLLM too, in bf16 (slow)")
+    ] = False,
     flags: Annotated[str, typer.Option(help="more flags for our server")] = "",
-    llama_binary: Annotated[Path | None, typer.Option(envvar="LLAMA_SERVER")] = None,
-    llama_weights: Annotated[Path | None, typer.Option(envvar="LLAMA_WEIGHTS")] = None,
     start_timeout: Annotated[float, typer.Option(help="seconds to load")] = 600.0,
-    timeout: Annotated[float, typer.Option(help="seconds of silence in a stream")] = 1800.0,
     note: Annotated[str, typer.Option(help="what this run tries, for the log")] = "",
     log: Annotated[Path, typer.Option(help="where to append the result")] = LOG_FILE,
 ) -> None:
-    """Compare our server with every peer that is installed."""
-    workload = Workload(
-        streams=parse_streams(streams),
-        prompt_tokens=prompt_tokens,
-        output_tokens=output_tokens,
-        repeats=repeats,
-        seed=seed,
-        timeout=timeout,
-    )
+    """Compare our server with llama.cpp and with the machine's limits."""
+    cases = choose_cases(formats)
+    require_checkpoint(checkpoint)
     machine = describe_machine()
     print(machine.header())
-    threads = threads or machine.cores
-    slots = max(workload.streams)
-    peers = choose_peers(dtype, threads, slots, flags)
-    if llama_binary is not None and llama_weights is not None:
-        peers.append(llama_server(llama_binary, llama_weights, slots, threads))
-    chosen = [peer for peer in peers if not only or peer.name in only.split(",")]
-    results = run_alternating(
-        chosen,
-        checkpoint.resolve(),
-        workload,
-        rounds=rounds,
-        log_directory=Path(tempfile.mkdtemp(prefix="granite-bench-")),
-        start_timeout=start_timeout,
-        report=print,
+    contest = Contest(
+        llama_cpp=LlamaCpp(llama_server, llama_weights),
+        with_installed=installed,
+        threads=threads or machine.cores,
+        flags=shlex.split(flags),
     )
-    rows = compare(results, workload.streams)
-    table = Table(*header(results))
-    for row in rows:
-        table.add_row(*cells(row))
-    Console(width=120).print(table)
-    setup = f"{checkpoint.name}, {dtype}, {threads} threads, {rounds} runs, {workload.describe()}"
-    append_section(log, machine, setup, results, rows, note)
+    outcomes = [
+        run_case(case, contest, _conditions(case, checkpoint, runs, start_timeout))
+        for case in cases
+    ]
+    print_table(outcomes)
+    setup = f"{checkpoint.name}, {contest.threads} threads, medians of {runs} run(s)"
+    title = f"{machine.measured_at}: {note or 'comparison'}"
+    append_section(log, title, [machine.header(), setup], outcomes)
     document = {
         "benchmark": "compare",
         "machine": machine.as_json(),
         "checkpoint": checkpoint.name,
-        "dtype": dtype,
-        "threads": threads,
-        "workload": asdict(workload),
-        "servers": [result.as_json() for result in results],
-        "rows": [asdict(row) for row in rows],
+        "threads": contest.threads,
+        "runs": runs,
+        "workloads": [asdict(workload) for workload in WORKLOADS],
+        "formats": [outcome.as_json() for outcome in outcomes],
     }
     print(json.dumps(document))
-    if any(result.failures for result in results):
+    if any(server.failures for outcome in outcomes for server in outcome.servers):
         raise typer.Exit(1)
+
+
+def require_checkpoint(directory: Path) -> None:
+    """Raises typer.BadParameter, which says how to write one."""
+    if not (directory / "config.json").is_file():
+        command = f"python -m benchmarks.true_shape --out {directory}"
+        raise typer.BadParameter(f"no checkpoint in {directory}; to write one: {command}")
+
+
+def print_table(outcomes: Sequence[Outcome]) -> None:
+    table = Table(*HEADER)
+    for outcome in outcomes:
+        for verdict in outcome.verdicts:
+            table.add_row(*verdict.cells())
+        table.add_section()
+    Console(width=140).print(table)
+
+
+def _conditions(case: Case, checkpoint: Path, runs: int, start_timeout: float) -> Conditions:
+    return Conditions(
+        checkpoint=checkpoint.resolve(),
+        workloads=WORKLOADS,
+        rounds=runs,
+        log_directory=Path(tempfile.mkdtemp(prefix=f"granite-bench-{case.name}-")),
+        start_timeout=start_timeout,
+        report=print,
+    )
 
 
 if __name__ == "__main__":

@@ -1,39 +1,39 @@
 """Keeps benchmarks/LOG.md: one dated section a comparison, failures too."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.machine import Machine
-from benchmarks.side_by_side import PeerRuns, Row, cells, header
+from benchmarks.contest import Outcome
+from benchmarks.side_by_side import HEADER
 
 
 def append_section(
-    log: Path,
-    machine: Machine,
-    setup: str,
-    results: Sequence[PeerRuns],
-    rows: Sequence[Row],
-    note: str,
+    log: Path, title: str, setup: Sequence[str], outcomes: Sequence[Outcome]
 ) -> None:
-    """The newest section is the last, so that the file only ever grows at its end."""
-    lines = [f"## {machine.measured_at}: {note or 'comparison'}", ""]
-    lines += ["```", machine.header(), setup, "```", "", *_table(results, rows)]
-    for result in results:
-        lines += [
-            f"\n{result.name} failed:\n\n```\n{_outline(text)}\n```" for text in result.failures
-        ]
+    """The newest section is the last, so that the file only ever grows at its end.
+
+    `setup` says what it was measured on and how; the limits of the machine follow it.
+    """
+    lines = [f"## {title}", "", "```", *setup]
+    lines += [f"{outcome.case.name}: {outcome.limits.describe()}" for outcome in outcomes]
+    lines += ["```", "", *_table(outcomes)]
+    for outcome in outcomes:
+        lines += [f"\nNot measured: {text}." for text in outcome.missing]
+        lines += _failures(outcome)
     with log.open("a", encoding="utf-8") as file:
         file.write("\n" + "\n".join(lines) + "\n")
 
 
-def _table(results: Sequence[PeerRuns], rows: Sequence[Row]) -> list[str]:
-    """Markdown: a column for each server, then our ratio to each but the first."""
-    titles = header(results)
-    return [_line(titles), _line(["---"] * len(titles)), *(_line(cells(row)) for row in rows)]
+def _table(outcomes: Sequence[Outcome]) -> list[str]:
+    """Markdown, a line a verdict."""
+    rows = [verdict.cells() for outcome in outcomes for verdict in outcome.verdicts]
+    return [f"| {' | '.join(row)} |" for row in (HEADER, ["---"] * len(HEADER), *rows)]
 
 
-def _line(texts: Sequence[str]) -> str:
-    return f"| {' | '.join(texts)} |"
+def _failures(outcome: Outcome) -> Iterable[str]:
+    for server in outcome.servers:
+        for failure in server.failures:
+            yield f"\n{server.name} failed ({outcome.case.name}):\n\n```\n{_outline(failure)}\n```"
 
 
 def _outline(failure: str) -> str:

@@ -29,13 +29,17 @@ class Peer:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def granite_server(threads: int, arguments: list[str]) -> Peer:
-    """This server from this working tree, with further flags."""
+def granite_server(threads: int | None, arguments: list[str]) -> Peer:
+    """This server from this working tree, with further flags; None leaves the threads to it.
+
+    It ends as soon as it is told to.
+    """
 
     def command(checkpoint: Path, port: int) -> list[str]:
         flags = ["--model", str(checkpoint), "--port", str(port), "--served-model-name", "bench"]
-        flags += ["--threads", str(threads), *arguments]
-        return [sys.executable, "-m", "server", "serve", *flags]
+        flags += ["--drain-accept", "0"]
+        flags += ["--threads", str(threads)] if threads else []
+        return [sys.executable, "-m", "server", "serve", *flags, *arguments]
 
     return Peer(
         name="granite-server",
@@ -75,23 +79,6 @@ def vllm_serve(dtype: str, threads: int) -> Peer:
         model=lambda _: "bench",
         length_control=LengthControl.IGNORE_EOS,
         environment={**OFFLINE, TORCH_THREADS: str(threads)},
-    )
-
-
-def llama_server(binary: Path, weights: Path, slots: int, threads: int) -> Peer:
-    """llama.cpp with weights of its own format; `slots` sequences at the same time."""
-
-    def command(_: Path, port: int) -> list[str]:
-        flags = ["--host", "127.0.0.1", "--port", str(port), "--model", str(weights)]
-        flags += ["--parallel", str(slots), "--ctx-size", str(4096 * slots), "--cache-ram", "0"]
-        flags += ["--threads", str(threads)]
-        return [str(binary), *flags]
-
-    return Peer(
-        name=f"llama.cpp {weights.stem}",
-        command=command,
-        model=lambda _: "bench",
-        length_control=LengthControl.IGNORE_EOS,
     )
 
 

@@ -1,28 +1,14 @@
-"""What several servers measured, side by side: medians over runs and our ratio to each."""
+"""What several servers measured, side by side: medians over runs, ratios, and goals met or not."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.cases import Figure
 from benchmarks.summary import LevelSummary
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """`is_rate`: more is better. Otherwise it is a time, and less is better."""
-
-    label: str
-    value: Callable[[LevelSummary], float | None]
-    is_rate: bool
-
-
-METRICS = (
-    Metric(label="first token, s", value=lambda s: s.time_to_first_token.median, is_rate=False),
-    Metric(label="tok/s a stream", value=lambda s: s.decode_rate, is_rate=True),
-    Metric(label="output tok/s", value=lambda s: s.output_rate, is_rate=True),
-    Metric(label="prefill tok/s", value=lambda s: s.prefill_rate, is_rate=True),
-)
+HEADER = ("weights", "measured", "granite-server", "compared with", "ratio", "goal", "met")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +19,13 @@ class PeerRuns:
     runs: list[list[LevelSummary]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
-    def median(self, metric: Metric, streams: int) -> float | None:
+    def median(self, figure: Figure) -> float | None:
         """Over the runs; None if no run measured it."""
         values = [
             value
             for levels in self.runs
             for level in levels
-            if level.streams == streams and (value := metric.value(level)) is not None
+            if level.streams == figure.streams and (value := figure.value(level)) is not None
         ]
         return statistics.median(values) if values else None
 
@@ -49,38 +35,71 @@ class PeerRuns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One metric at one number of streams; `ratios` are ours to each peer's, above 1 if better."""
+class Verdict:
+    """One rate of ours beside the peers' or the machine's limit; more is better.
 
-    streams: int
+    `goal` is the least ratio to the best of `others`.
+    """
+
+    case: str
     label: str
-    values: tuple[float | None, ...]
-    ratios: tuple[float | None, ...]
+    ours: float | None
+    others: Mapping[str, float | None]
+    goal: float
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours to the best of the others; None where either is missing."""
+        best = max((value for value in self.others.values() if value), default=None)
+        return self.ours / best if self.ours and best else None
+
+    @property
+    def is_met(self) -> bool | None:
+        return None if self.ratio is None else self.ratio >= self.goal
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "case": self.case,
+            "label": self.label,
+            "ours": self.ours,
+            "others": dict(self.others),
+            "ratio": self.ratio,
+            "goal": self.goal,
+            "met": self.is_met,
+        }
+
+    def cells(self) -> list[str]:
+        """Text for the columns of `HEADER`."""
+        others = [f"{name} {_cell(value)}" for name, value in self.others.items()]
+        return [
+            self.case,
+            self.label,
+            _cell(self.ours),
+            ", ".join(others) or "-",
+            "-" if self.ratio is None else f"{self.ratio:.2f}x",
+            f"{self.goal:.2f}x",
+            {None: "-", True: "yes", False: "no"}[self.is_met],
+        ]
 
 
-def compare(results: Sequence[PeerRuns], streams: Sequence[int]) -> list[Row]:
-    """Medians of all servers, the first being the one that the others are compared with."""
-    rows = []
-    for level in streams:
-        for metric in METRICS:
-            values = tuple(result.median(metric, level) for result in results)
-            ratios = tuple(_ratio(values[0], value, metric.is_rate) for value in values[1:])
-            rows.append(Row(streams=level, label=metric.label, values=values, ratios=ratios))
-    return rows
+def compare(
+    case: str, goals: Mapping[Figure, float], ours: PeerRuns, others: Sequence[PeerRuns]
+) -> list[Verdict]:
+    """Medians of all servers: a verdict a figure."""
+    return [
+        Verdict(
+            case=case,
+            label=figure.label,
+            ours=ours.median(figure),
+            others={other.name: other.median(figure) for other in others},
+            goal=goal,
+        )
+        for figure, goal in goals.items()
+    ]
 
 
-def _ratio(ours: float | None, theirs: float | None, is_rate: bool) -> float | None:
-    if not ours or not theirs:
-        return None
-    return ours / theirs if is_rate else theirs / ours
-
-
-def header(results: Sequence[PeerRuns]) -> list[str]:
-    names = [result.name for result in results]
-    return ["streams", "median", *names, *(f"vs {name}" for name in names[1:])]
-
-
-def cells(row: Row) -> list[str]:
-    values = ["-" if value is None else f"{value:.3g}" for value in row.values]
-    ratios = ["-" if ratio is None else f"{ratio:.2f}x" for ratio in row.ratios]
-    return [str(row.streams), row.label, *values, *ratios]
+def _cell(value: float | None) -> str:
+    """Three digits, but whole numbers whole."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
