@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from itertools import count, islice
 
-from engine.errors import WorkerDied
+from engine.errors import EngineError, WorkerDied
 from engine.interface import Engine, Generation
 from engine.request import ChoiceEnded, GenerationRequest, PrefillProgress, PromptLogprobs
 from server.choice_stream import ChoiceStream
-from server.events import Event, Progress, PromptScored, Usage
+from server.events import ChoiceFinished, EndReason, Event, Progress, PromptScored, Usage
 from server.folding import FoldedChoice
 from server.interleave import interleave
 from server.prompt_echo import PromptEcho, after_prompts
@@ -44,6 +44,9 @@ class Reply:
         """
         self._generations = generations
         self._meter = meter
+        self.end_reasons: dict[int, EndReason] = {}
+        """Why each choice ended that has ended by itself, by its number."""
+        self.has_failed = False
         self._echoes = [echo for echo in echoes for _ in range(requests[0].num_choices)]
         self._prompt_tokens = sum(len(request.prompt_ids) for request in requests)
         numbers = count()
@@ -85,7 +88,12 @@ class Reply:
                 merged = after_prompts(merged, self._echoes)
             async with aclosing(merged):
                 async for event in merged:
+                    if isinstance(event, ChoiceFinished):
+                        self.end_reasons[event.choice] = event.reason
                     yield event
+        except EngineError:
+            self.has_failed = True
+            raise
         finally:
             self.cancel()
 

@@ -53,7 +53,9 @@ class EventStream(EventSourceResponse):
         on_close: Callable[[], None],
         settings: Settings,
         headers: Mapping[str, str],
+        keep_alive: str = "keep-alive",
     ) -> None:
+        """`keep_alive` is the text of the comments."""
         self._frames = frames
         self._error_frame = error_frame
         self._on_close = on_close
@@ -61,7 +63,7 @@ class EventStream(EventSourceResponse):
             frames,
             headers={"Cache-Control": "no-cache", **headers},
             ping=settings.keep_alive_interval,
-            ping_message_factory=lambda: ServerSentEvent(comment="keep-alive", sep="\n"),
+            ping_message_factory=lambda: ServerSentEvent(comment=keep_alive, sep="\n"),
             send_timeout=settings.send_timeout,
         )
 

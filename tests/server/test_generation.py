@@ -107,6 +107,8 @@ async def test_a_choice_that_met_a_stop_string_does_not_end_its_siblings() -> No
     assert (first.text, first.reason, first.stop_string) == ("a", EndReason.STOP, ".")
     assert (second.text, second.reason, second.stop_string) == ("xyz", EndReason.STOP, ".")
     assert running.usage == Usage(prompt_tokens=3, completion_tokens=2 + 4)
+    assert running.end_reasons == {0: EndReason.STOP, 1: EndReason.STOP}
+    assert not running.has_failed
 
 
 async def test_the_engine_is_told_as_soon_as_the_last_choice_has_met_a_stop_string() -> None:
@@ -177,6 +179,8 @@ async def test_usage_is_right_after_an_error() -> None:
     with pytest.raises(WorkerDied):
         await running.fold()
     assert running.usage == Usage(prompt_tokens=3, completion_tokens=2)
+    assert running.has_failed
+    assert running.end_reasons == {}
 
 
 async def test_an_engine_that_just_stops_is_an_error_and_not_a_short_reply() -> None:
