@@ -11,7 +11,7 @@ from server.events import ChoiceFinished, Progress, PromptScored, TextDelta
 from server.folding import FoldedChoice
 from server.generation import Reply
 from server.openai.choice_format import ChoiceFormat
-from server.openai.envelope import Identity, usage_fields
+from server.openai.envelope import Identity
 from server.sse import data_frame
 
 DONE_FRAME = b"data: [DONE]\n\n"
@@ -27,7 +27,7 @@ async def whole_body(
     choices = shown(await reply.fold())
     written = [shape.whole(index, choice) for index, choice in enumerate(choices)]
     body = identity.envelope(shape.body_object, written)
-    return to_json({**body, **shape.beside(choices), "usage": usage_fields(reply.usage)})
+    return to_json({**body, **shape.beside(choices), "usage": identity.usage(reply.usage)})
 
 
 class ChunkWriter:
@@ -75,10 +75,10 @@ class ChunkWriter:
     def _chunk(self, choice: dict[str, Any]) -> bytes:
         chunk = self._identity.envelope(self._shape.chunk_object, [choice])
         if self._includes_usage:
-            counts = usage_fields(self._reply.usage) if self._usage_in_between else None
+            counts = self._identity.usage(self._reply.usage) if self._usage_in_between else None
             chunk["usage"] = counts
         return data_frame(chunk)
 
     def _usage_chunk(self) -> bytes:
         chunk = self._identity.envelope(self._shape.chunk_object, [])
-        return data_frame({**chunk, "usage": usage_fields(self._reply.usage)})
+        return data_frame({**chunk, "usage": self._identity.usage(self._reply.usage)})

@@ -40,24 +40,23 @@ class Identity:
             "choices": choices,
         }
 
+    def usage(self, usage: Usage) -> dict[str, Any]:
+        """OpenAI's `CompletionUsage`. No token is hidden reasoning or audio."""
+        return {
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+            "prompt_tokens_details": {"cached_tokens": usage.cached_tokens, "audio_tokens": 0},
+            "completion_tokens_details": {
+                "reasoning_tokens": 0,
+                "audio_tokens": 0,
+                "accepted_prediction_tokens": 0,
+                "rejected_prediction_tokens": 0,
+            },
+        }
+
 
 def system_fingerprint(model: str, info: EngineInfo) -> str:
     """Differs where the same seed may give different tokens: other program, model or precision."""
     computing = (VERSION, model, info.dtype, info.device, info.num_parameters, info.vocab_size)
     return "fp_" + hashlib.sha256(repr(computing).encode()).hexdigest()[:10]
-
-
-def usage_fields(usage: Usage) -> dict[str, Any]:
-    """OpenAI's `CompletionUsage`. No token is hidden reasoning or audio."""
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens, "audio_tokens": 0},
-        "completion_tokens_details": {
-            "reasoning_tokens": 0,
-            "audio_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-        },
-    }
