@@ -22,6 +22,7 @@ FLAGS = (
     *("-Wno-maybe-uninitialized", "-Wno-uninitialized"),
 )
 # What `native/instruction_set.hpp` looks for in the processor.
+AVX2_FLAGS = ("-mavx2", "-mfma", "-mf16c")
 AVX512_FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma")
 AVX512_LINEAR_FLAGS = (*AVX512_FLAGS, "-mavx512vnni")
 SHOWN_LINES = 10
@@ -92,9 +93,11 @@ def compile_source(compiler: str, source: Path, folder: Path, extra: tuple[str, 
 
 
 def instruction_set_flags(stem: str) -> tuple[str, ...]:
-    if not stem.endswith("_avx512"):
-        return ()
-    return AVX512_LINEAR_FLAGS if stem == "linear_avx512" else AVX512_FLAGS
+    if stem.endswith("_avx2"):
+        return AVX2_FLAGS
+    if stem.endswith("_avx512"):
+        return AVX512_LINEAR_FLAGS if stem == "linear_avx512" else AVX512_FLAGS
+    return ()
 
 
 def run_compiler(compiler: str, *arguments: str) -> None:

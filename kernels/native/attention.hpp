@@ -34,6 +34,7 @@ struct AttentionKernels {
 
 const AttentionKernels& generic_attention_kernels();
 #if defined(__x86_64__)
+const AttentionKernels& avx2_attention_kernels();
 const AttentionKernels& avx512_attention_kernels();
 #endif
 

@@ -1,4 +1,4 @@
-// The same arithmetic in plain C++, for processors without AVX-512 and for odd head sizes.
+// The same arithmetic in plain C++, for any processor and for odd head sizes.
 #include <algorithm>
 #include <cmath>
 #include <limits>

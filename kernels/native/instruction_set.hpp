@@ -4,6 +4,12 @@
 namespace granite {
 
 #if defined(__x86_64__)
+// Everything that the *_avx2.cpp files may use.
+static inline bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+}
+
 // Everything that the *_avx512.cpp files may use, but for the linear layers, which use more.
 static inline bool has_avx512() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

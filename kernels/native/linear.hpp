@@ -58,6 +58,7 @@ struct LinearKernels {
 
 const LinearKernels& generic_linear_kernels();
 #if defined(__x86_64__)
+const LinearKernels& avx2_linear_kernels();
 const LinearKernels& avx512_linear_kernels();
 #endif
 

@@ -1,4 +1,4 @@
-// The same arithmetic in plain C++, for processors without AVX-512: the compiler vectorises it.
+// The same arithmetic in plain C++, for any processor: the compiler may vectorise it.
 #include <algorithm>
 #include <cmath>
 #include <cstring>

@@ -17,6 +17,7 @@ struct PackingKernels {
 
 const PackingKernels& generic_packing_kernels();
 #if defined(__x86_64__)
+const PackingKernels& avx2_packing_kernels();
 const PackingKernels& avx512_packing_kernels();
 #endif
 

@@ -33,6 +33,7 @@ struct RowKernels {
 
 const RowKernels& generic_row_kernels();
 #if defined(__x86_64__)
+const RowKernels& avx2_row_kernels();
 const RowKernels& avx512_row_kernels();
 #endif
 

@@ -1,4 +1,4 @@
-// The same arithmetic in plain C++, for processors without AVX-512.
+// The same arithmetic in plain C++, for any processor.
 #include <cmath>
 
 #include "rowwise.hpp"

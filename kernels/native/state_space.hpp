@@ -41,6 +41,7 @@ struct StateKernels {
 
 const StateKernels& generic_state_kernels();
 #if defined(__x86_64__)
+const StateKernels& avx2_state_kernels();
 const StateKernels& avx512_state_kernels();
 #endif
 

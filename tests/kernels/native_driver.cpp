@@ -151,7 +151,7 @@ void run_state(void* context, const granite::StateShape& s, int64_t rows, int64_
 
 void run_states(void* context) {
   const granite::StateShape shapes[] = {
-      {8, 4, 16, 1, 24}, {16, 2, 64, 1, 128}, {16, 6, 24, 2, 40}, {64, 2, 20, 2, 9}};
+      {8, 4, 16, 1, 24}, {16, 2, 64, 1, 128}, {16, 6, 24, 2, 40}, {64, 2, 20, 2, 9}, {16, 3, 8, 1, 9}};
   for (const auto& shape : shapes) {
     for (int64_t rows : {1, 8, 17})
       for (int64_t offset : {int64_t{0}, int64_t{3}, shape.block_length - 1})
@@ -172,7 +172,7 @@ void run_attention(void* context, const granite::AttentionShape& s, int64_t rows
 }
 
 void run_attentions(void* context) {
-  for (int64_t head_dim : {16, 20, 64, 128}) {
+  for (int64_t head_dim : {8, 16, 20, 64, 128}) {
     for (int64_t rows : {1, 17})
       for (int64_t start : {0, 15, 31})
         run_attention(context, {4, 2, head_dim, 32}, rows, start);

@@ -57,6 +57,20 @@ def test_linear_is_its_twin(
     assert (native.linear(x, packed) - TWIN.linear(x, packed)).abs().median() < 1e-5
 
 
+@pytest.mark.parametrize("format", [Format.INT8, Format.INT4])
+@pytest.mark.parametrize("extreme", [False, True])
+def test_the_integer_sum_of_a_group_is_exact(
+    native: NativeKernels, format: Format, extreme: bool
+) -> None:
+    """The largest products, all of one sign, are where 16 bits would overflow."""
+    weight, x = torch.randn(64, 32), torch.randn(19, 32)
+    if extreme:
+        weight = torch.ones(64, 32) * torch.tensor([1.0, -1.0]).repeat(32)[:, None]
+        x = torch.ones(19, 32) * torch.tensor([1.0, -1.0]).repeat(10)[:19, None]
+    packed = pack(weight, format)
+    assert torch.equal(native.linear(x, packed), TWIN.linear(x, packed))
+
+
 @pytest.mark.parametrize("format", Format)
 def test_a_row_of_a_linear_layer_has_the_same_bits_in_any_batch_and_thread_count(
     native: NativeKernels, instruction_set: InstructionSet, format: Format
@@ -70,6 +84,17 @@ def test_a_row_of_a_linear_layer_has_the_same_bits_in_any_batch_and_thread_count
     alone = NativeKernels(1, instruction_set)
     assert torch.equal(alone.linear(x, packed), whole)
     alone.close()
+
+
+def test_an_instruction_set_can_be_asked_for() -> None:
+    names = {}
+    for choice in InstructionSet:
+        kernels = NativeKernels(1, choice)
+        names[choice] = kernels.name
+        kernels.close()
+    assert names[InstructionSet.GENERIC] == "generic"
+    assert names[InstructionSet.AVX2] in ("avx2", "generic")
+    assert names[InstructionSet.BEST] in ("avx512-vnni", names[InstructionSet.AVX2])
 
 
 @pytest.mark.parametrize("format", Format)
@@ -101,7 +126,14 @@ def test_packed_rows_can_be_looked_up(native: NativeKernels) -> None:
         assert (everything - weight).abs().max() < 0.3
 
 
-SHAPES = [(4, 16, 1, 24, 8), (64, 64, 1, 128, 16), (6, 24, 2, 40, 16), (3, 48, 3, 16, 16)]
+SHAPES = [
+    (4, 16, 1, 24, 8),
+    (64, 64, 1, 128, 16),
+    (6, 24, 2, 40, 16),
+    (3, 48, 3, 16, 16),
+    (5, 8, 1, 9, 16),
+    (2, 128, 2, 33, 64),
+]
 """Heads, channels, groups, state dimensions, block length."""
 
 
@@ -174,7 +206,9 @@ def test_rows_of_the_state_space_one_by_one_have_the_same_bits(
     assert torch.equal(whole_pool.boundary, pieces_pool.boundary)
 
 
-@pytest.mark.parametrize(("heads", "kv_heads", "head_dim"), [(6, 2, 16), (32, 8, 64), (4, 4, 20)])
+@pytest.mark.parametrize(
+    ("heads", "kv_heads", "head_dim"), [(6, 2, 16), (32, 8, 64), (4, 4, 20), (2, 1, 8), (3, 3, 128)]
+)
 def test_attention_is_its_twin_and_its_own_in_any_grouping(
     native: NativeKernels, heads: int, kv_heads: int, head_dim: int
 ) -> None:
@@ -190,7 +224,7 @@ def test_attention_is_its_twin_and_its_own_in_any_grouping(
         assert torch.equal(part[0], whole[1 + row])
 
 
-@pytest.mark.parametrize("width", [16, 40, 66])
+@pytest.mark.parametrize("width", [6, 16, 40, 66])
 def test_rowwise_operations_are_their_twins(native: NativeKernels, width: int) -> None:
     x, gates = torch.randn(9, width), torch.randn(9, 2 * width)
     weight, bias = torch.randn(width), torch.randn(6)
