@@ -20,10 +20,12 @@ from server.health import health_router
 from server.lifecycle import Lifecycle
 from server.metrics import Metrics, metrics_router
 from server.openai.routes import openai_router
+from server.openai.stored_router import stored_router
 from server.prompt import PromptEncoder
 from server.security import HostCheck, KeyCheck
 from server.services import Services
 from server.settings import Settings
+from server.storage.storage import storage_of
 
 _log = structlog.stdlib.get_logger("granite.server")
 
@@ -45,13 +47,14 @@ def create_app(
         settings=settings,
         model_names=tuple(model_names),
         metrics=metrics,
+        storage=storage_of(settings),
     )
     return assemble(services, dialect_routers(services))
 
 
 def dialect_routers(services: Services) -> list[APIRouter]:
     """Every dialect, one router each."""
-    return [openai_router(services)]
+    return [openai_router(services), stored_router(services)]
 
 
 def assemble(services: Services, routers: Iterable[APIRouter]) -> FastAPI:

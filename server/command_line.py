@@ -17,6 +17,7 @@ SECTION_STARTS = {
     "dtype": "The model on this machine",
     "max_queued_requests": "Limits",
     "api_key": "Access",
+    "storage": "What is kept",
     "prompt_price": "Prices",
     "log_level": "Logs and configuration",
 }

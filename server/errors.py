@@ -29,6 +29,9 @@ GraniteError                       kernels.errors
 │   ├── NumericError          500  numeric_error
 │   ├── OutOfMemory           503  out_of_memory
 │   └── SlowReader            408  slow_reader
+├── StorageUnavailable        503  storage_unavailable; server.storage.errors
+│   ├── StorageFull           507  storage_full
+│   └── StorageOff            404  storage_off
 ├── StartupError                   before there are clients, like
 ├── InvalidSettings                server.settings, and
 ├── CheckpointError                model_loader.errors, with its subclasses
@@ -45,6 +48,7 @@ from kernels.errors import GraniteError
 from model_loader.conversation import InvalidConversation
 from model_loader.tokenizer import InvalidText
 from sampling.params import InvalidSamplingParams
+from server.storage.errors import StorageFull, StorageOff, StorageUnavailable
 
 MAX_MESSAGE_LENGTH = 500
 MAX_ECHO_LENGTH = 200
@@ -213,6 +217,11 @@ _SHAPES: Mapping[type[GraniteError], _Shape] = {
     engine_errors.SlowReader: _Shape(
         408, "slow_reader", "The client did not read its reply in time"
     ),
+    StorageUnavailable: _Shape(
+        503, "storage_unavailable", "Stored objects cannot be reached at the moment", retry_after=10
+    ),
+    StorageFull: _Shape(507, "storage_full", "There is no room left for stored objects"),
+    StorageOff: _Shape(404, "storage_off", "This server keeps nothing: its storage is off"),
 }
 _UNEXPECTED = _Shape(500, "server_error", "The server had an error while answering this request")
 

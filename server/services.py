@@ -7,6 +7,7 @@ from model_loader.tokenizer import Tokenizer
 from server.metrics import Metrics
 from server.prompt import PromptEncoder
 from server.settings import Settings
+from server.storage.storage import Storage
 from server.usage_book import UsageBook
 
 
@@ -20,4 +21,5 @@ class Services:
     settings: Settings
     model_names: tuple[str, ...]
     metrics: Metrics
+    storage: Storage
     usage: UsageBook = field(default_factory=UsageBook)

@@ -153,6 +153,18 @@ class Settings(BaseSettings):
         False, description="refuse unknown request fields instead of naming them in a header"
     )
 
+    storage: str = Field(
+        "auto",
+        min_length=1,
+        description="file for uploads, batches and stored responses; 'auto': in your data folder; "
+        "'none': keep nothing",
+    )
+    storage_bytes: int = Field(4 * 2**30, ge=2**20, description="largest size of that file")
+    storage_days: float = Field(
+        30.0, gt=0, le=3650, description="days after which batches and stored responses are deleted"
+    )
+    max_file_bytes: int = Field(200 * 2**20, ge=1024, description="largest uploaded file")
+
     prompt_price: Decimal = Field(
         Decimal("0.017"), ge=0, description="dollars a million prompt tokens cost, in replies"
     )

@@ -27,8 +27,12 @@ class DemoServer:
 
 
 def pytest_configure() -> None:
-    """Tiny tensors gain nothing from threads, and threads that wait for each other cost a lot."""
+    """Tiny tensors gain nothing from threads, and threads that wait for each other cost a lot.
+
+    Nothing is kept in the home directory of whoever runs the tests.
+    """
     torch.set_num_threads(1)
+    os.environ["GRANITE_STORAGE"] = "none"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,7 +54,7 @@ def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer
         process = subprocess.Popen(
             [sys.executable, "-m", "server", "serve", "--port", "0", "--drain-accept", "0"],
             cwd=ROOT,
-            env=environment | {"HF_HUB_OFFLINE": "1"},
+            env=environment | {"HF_HUB_OFFLINE": "1", "XDG_DATA_HOME": str(folder)},
             stdout=stdout,
             stderr=stderr,
         )

@@ -36,13 +36,15 @@ class Presentation:
     shown: Callable[[list[FoldedChoice]], list[FoldedChoice]] = list
 
 
-async def answer(
-    services: Services,
-    request: Request,
-    question: Question,
-    presentation: Presentation,
-    meter: ReplyMeter,
-) -> Response:
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A body that was understood: what it asks, and how the reply is to look."""
+
+    question: Question
+    presentation: Presentation
+
+
+async def answer(services: Services, request: Request, call: Call, meter: ReplyMeter) -> Response:
     """Generate, and reply in one piece or as a stream.
 
     Raises:
@@ -50,20 +52,38 @@ async def answer(
         EngineError: the engine refuses, or fails before there is anything to reply.
         ClientDisconnect: nobody is left to reply to.
     """
-    info = loaded_info(services.engine)
-    shape = presentation.shape
-    identity = Identity.new(shape.id_prefix, services.model_names[0], info)
-    reply = await ask(
-        services, question, request_id=identity.id, client=client_of(request), meter=meter
-    )
-    if presentation.fields.stream:
-        return _stream(services, reply, presentation, identity)
+    if call.presentation.fields.stream:
+        identity, reply = await _begin(services, call, client_of(request), meter)
+        return _stream(services, reply, call.presentation, identity)
+    work = whole_answer(services, call, client_of(request), meter)
+    body = await while_connected(request.receive, work)
+    headers = dict(call.presentation.headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+async def whole_answer(services: Services, call: Call, client: str, meter: ReplyMeter) -> bytes:
+    """The body of the reply in one piece; to whom it goes does not matter.
+
+    Raises:
+        BadRequest: a prompt does not fit, or a value does not fit this model.
+        EngineError: the engine refuses, or fails.
+    """
+    identity, reply = await _begin(services, call, client, meter)
     try:
-        work = whole_body(reply, shape, identity, presentation.shown)
-        body = await while_connected(request.receive, work)
+        shape, shown = call.presentation.shape, call.presentation.shown
+        return await whole_body(reply, shape, identity, shown)
     finally:
         reply.cancel()
-    return Response(body, media_type="application/json", headers=dict(presentation.headers))
+
+
+async def _begin(
+    services: Services, call: Call, client: str, meter: ReplyMeter
+) -> tuple[Identity, Reply]:
+    info = loaded_info(services.engine)
+    prefix = call.presentation.shape.id_prefix
+    identity = Identity.new(prefix, services.model_names[0], info)
+    reply = await ask(services, call.question, request_id=identity.id, client=client, meter=meter)
+    return identity, reply
 
 
 def _stream(

@@ -6,12 +6,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.best_of import best_of
-from server.openai.answer import Presentation, answer
+from server.openai.answer import Call, Presentation, answer
 from server.openai.chat_request import ChatRequest
 from server.openai.choice_format import ChatFormat
 from server.openai.completion_format import CompletionFormat
 from server.openai.completion_request import CompletionRequest
-from server.openai.request_body import read_request
+from server.openai.request_body import Parsed, read_request
 from server.reply_meter import ReplyMeter
 from server.services import Services
 
@@ -21,36 +21,44 @@ class GenerationRoutes:
         self._services = services
 
     async def create_chat_completion(self, request: Request) -> Response:
-        services = self._services
-        meter = ReplyMeter(services.metrics)
-        parsed = await read_request(ChatRequest, request, services)
-        chat = parsed.request
-        shape = ChatFormat(
-            services.tokenizer,
-            with_logprobs=chat.num_logprobs is not None,
-            num_prompt_logprobs=chat.prompt_logprobs,
-        )
-        presentation = Presentation(fields=chat, shape=shape, headers=parsed.headers)
-        return await answer(services, request, chat.question(), presentation, meter)
+        meter = ReplyMeter(self._services.metrics)
+        parsed = await read_request(ChatRequest, request, self._services)
+        call = chat_call(self._services, parsed)
+        return await answer(self._services, request, call, meter)
 
     async def create_completion(self, request: Request) -> Response:
-        services = self._services
-        meter = ReplyMeter(services.metrics)
-        parsed = await read_request(CompletionRequest, request, services)
-        completion = parsed.request
-        shape = CompletionFormat(
-            services.tokenizer,
-            with_logprobs=completion.logprobs is not None,
-            num_prompt_logprobs=completion.prompt_logprobs,
-        )
-        presentation = Presentation(
-            fields=completion,
-            shape=shape,
-            headers=parsed.headers,
-            shown=partial(
-                best_of,
-                num_candidates=completion.num_candidates,
-                num_kept=completion.num_choices,
-            ),
-        )
-        return await answer(services, request, completion.question(), presentation, meter)
+        meter = ReplyMeter(self._services.metrics)
+        parsed = await read_request(CompletionRequest, request, self._services)
+        call = completion_call(self._services, parsed)
+        return await answer(self._services, request, call, meter)
+
+
+def chat_call(services: Services, parsed: Parsed[ChatRequest]) -> Call:
+    """Raises BadRequest for what the prompt cannot be made of."""
+    chat = parsed.request
+    shape = ChatFormat(
+        services.tokenizer,
+        with_logprobs=chat.num_logprobs is not None,
+        num_prompt_logprobs=chat.prompt_logprobs,
+    )
+    presentation = Presentation(fields=chat, shape=shape, headers=parsed.headers)
+    return Call(chat.question(), presentation)
+
+
+def completion_call(services: Services, parsed: Parsed[CompletionRequest]) -> Call:
+    """Raises BadRequest for what the prompt cannot be made of."""
+    completion = parsed.request
+    shape = CompletionFormat(
+        services.tokenizer,
+        with_logprobs=completion.logprobs is not None,
+        num_prompt_logprobs=completion.prompt_logprobs,
+    )
+    presentation = Presentation(
+        fields=completion,
+        shape=shape,
+        headers=parsed.headers,
+        shown=partial(
+            best_of, num_candidates=completion.num_candidates, num_kept=completion.num_choices
+        ),
+    )
+    return Call(completion.question(), presentation)

@@ -61,21 +61,29 @@ def parse_body(model: type[Body], body: Mapping[str, Any], *, strict_fields: boo
     return Parsed(request, headers)
 
 
-async def read_request(model: type[Body], request: Request, services: Services) -> Parsed[Body]:
-    """Read, parse and check the body of one request, up to the name of the model.
+def check_body(model: type[Body], body: Mapping[str, Any], services: Services) -> Parsed[Body]:
+    """Parse and check the body of one request, up to the name of the model.
 
     Raises:
-        ApiError: the body, one of its fields or their combination is wrong.
+        ApiError: one of the fields or their combination is wrong.
         ModelNotFound: the model is not one of the served names.
     """
-    settings = services.settings
-    body = await read_json_object(request, settings.max_body_bytes)
-    parsed = parse_body(model, body, strict_fields=settings.strict_fields)
+    parsed = parse_body(model, body, strict_fields=services.settings.strict_fields)
     parsed.request.check_combinations()
     name = parsed.request.model
     if name is not None and name not in services.model_names:
         raise ModelNotFound(name)
     return parsed
+
+
+async def read_request(model: type[Body], request: Request, services: Services) -> Parsed[Body]:
+    """Read and check the body of one request.
+
+    Raises:
+        ApiError: as `check_body`; or the body is not one strict JSON object.
+    """
+    body = await read_json_object(request, services.settings.max_body_bytes)
+    return check_body(model, body, services)
 
 
 def _first_error(error: ValidationError) -> BadRequest:

@@ -22,6 +22,7 @@ from server.security import client_of
 from server.services import Services
 from server.settings import Settings
 from server.sse import EventStream, data_frame, let_streams_finish_on_shutdown
+from server.storage.storage import storage_of
 
 
 class ProbeRoutes:
@@ -115,5 +116,6 @@ def probe_app(engine: Engine, settings: Settings) -> FastAPI:
         settings=settings,
         model_names=("probe",),
         metrics=metrics,
+        storage=storage_of(settings),
     )
     return assemble(services, [ProbeRoutes(engine, settings).router()])

@@ -30,6 +30,7 @@ NEVER_SEEN_BY_CLIENTS = {
     "CheckpointError",
     "EngineError",
     "InvalidSettings",
+    "InvalidTransition",
     "NativeKernelsMissing",
     "ProtocolError",
     "StartupError",

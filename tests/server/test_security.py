@@ -193,6 +193,15 @@ ROUTES = {
     ("GET", "/metrics"): "key",
     ("GET", "/v1/models"): "key",
     ("GET", "/v1/models/{model_id:path}"): "key",
+    ("GET", "/v1/files"): "key",
+    ("GET", "/v1/files/{file_id}"): "key",
+    ("GET", "/v1/files/{file_id}/content"): "key",
+    ("GET", "/v1/batches"): "key",
+    ("GET", "/v1/batches/{batch_id}"): "key",
+    ("DELETE", "/v1/files/{file_id}"): "key",
+    ("POST", "/v1/batches"): "key",
+    ("POST", "/v1/batches/{batch_id}/cancel"): "key",
+    ("POST", "/v1/files"): "key",
     ("POST", "/detokenize"): "key",
     ("POST", "/tokenize"): "key",
     ("POST", "/v1/chat/completions"): "key",
@@ -217,7 +226,7 @@ def test_every_route_without_a_key_is_what_the_inventory_says(
     whole_port: int, method: str, path: str
 ) -> None:
     path = path.replace("{model_id:path}", "demo")
-    request = get(path) if method == "GET" else post(path, b"{}")
+    request = post(path, b"{}") if method == "POST" else get(path, method=method)
     is_open = ROUTES[method, path.replace("/models/demo", "/models/{model_id:path}")] == "open"
     assert exchange(whole_port, request).status == (200 if is_open else 401)
     with_key = request.replace(b"Host:", bearer(KEYS[0]).encode() + b"\r\nHost:")
