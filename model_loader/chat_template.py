@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from model_loader.conversation import Conversation, InvalidConversation
@@ -20,6 +21,10 @@ from model_loader.text_guard import TextGuard, guarded_characters
 from model_loader.tokenizer import Tokenizer
 
 MAX_TEMPLATE_BYTES = 2**20
+RESERVED_NAMES = frozenset(
+    {"messages", "tools", "available_tools", "documents", "add_generation_prompt"}
+)
+"""What a conversation has anyway; `available_tools` is Granite's other name for `tools`."""
 SPECIAL_TOKEN_KEYS = ("bos_token", "eos_token", "pad_token", "unk_token")
 
 
@@ -31,10 +36,16 @@ class ChatTemplate:
     """
 
     def __init__(self, source: str, tokenizer: Tokenizer, special_tokens: dict[str, str]) -> None:
+        environment = _environment()
         try:
-            self._template = _environment().from_string(source)
+            self._template = environment.from_string(source)
+            names = find_undeclared_variables(environment.parse(source))
         except jinja2.TemplateError as failure:
             raise InvalidTokenizer(f"the chat template does not parse: {failure}") from failure
+        self.options = frozenset(
+            names - environment.globals.keys() - RESERVED_NAMES - set(SPECIAL_TOKEN_KEYS)
+        )
+        """Variables that the template reads beside those of a conversation."""
         self._source = source
         self._tokenizer = tokenizer
         self._special_tokens = special_tokens
@@ -65,12 +76,20 @@ class ChatTemplate:
             InvalidText: a lone surrogate.
         """
         variables = {
+            **conversation.options,
             "messages": conversation.messages,
             "tools": conversation.tools,
             "documents": conversation.documents,
         }
         guard = TextGuard(self._guarded, variables, self._source)
-        text = self._run(guard, variables, conversation.add_generation_prompt)
+        guarded = guard.guard(variables)
+        continues = conversation.continue_final_message
+        if continues:
+            _mark_end(guarded["messages"][-1], guard.mark)
+        opens_turn = conversation.add_generation_prompt and not continues
+        text = self._run(guard, guarded, opens_turn)
+        if continues:
+            text = _before(guard.mark, text)
         ids: list[int] = []
         for part in filter(None, self._control_token.split(text)):
             control_id = self._tokenizer.control_tokens.get(part)
@@ -78,12 +97,14 @@ class ChatTemplate:
             ids += self._tokenizer.encode(plain) if control_id is None else [control_id]
         return ids
 
-    def _run(self, guard: TextGuard, variables: dict[str, Any], add_generation_prompt: bool) -> str:
+    def _run(self, guard: TextGuard, guarded: dict[str, Any], add_generation_prompt: bool) -> str:
         try:
             return self._template.render(
-                **self._special_tokens,
-                **guard.guard(variables),
-                add_generation_prompt=add_generation_prompt,
+                {
+                    **guarded,
+                    **self._special_tokens,
+                    "add_generation_prompt": add_generation_prompt,
+                }
             )
         except (
             jinja2.TemplateError,
@@ -95,6 +116,21 @@ class ChatTemplate:
             # Whatever the template cannot compute with is a value it was given.
             reason = guard.reveal(str(failure))
             raise InvalidConversation(f"the chat template refused: {reason}") from failure
+
+
+def _mark_end(message: dict[str, Any], mark: str) -> None:
+    """Mark the end of the content of a message, which is text or a list of text parts."""
+    if isinstance(message["content"], str):
+        message["content"] += mark
+    else:
+        message["content"][-1]["text"] += mark
+
+
+def _before(mark: str, text: str) -> str:
+    before, *after = text.split(mark)
+    if len(after) != 1:
+        raise InvalidConversation("the chat template does not show the last message as it is")
+    return before
 
 
 def _special_tokens(tokenizer_config: dict[str, Any]) -> dict[str, str]:

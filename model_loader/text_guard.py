@@ -39,7 +39,9 @@ class TextGuard:
         present = set(template).union(*map(set, _strings(values, MAX_DEPTH)))
         unused = (chr(code) for code in PRIVATE_USE if chr(code) not in present)
         self._stand_ins: Mapping[str, str] = dict(zip(characters, unused, strict=False))
-        if len(self._stand_ins) < len(characters):
+        self.mark = next(unused, "")
+        """One more character that occurs nowhere else, for whoever has to find a place again."""
+        if not self.mark:
             raise InvalidConversation("the text uses every private-use character of Unicode")
 
     def guard(self, value: Any) -> Any:

@@ -4,6 +4,7 @@ Encoding runs off the event loop, and text that cannot possibly fit is refused b
 """
 
 import asyncio
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +13,7 @@ from engine.interface import Engine, EngineInfo
 from model_loader.chat_template import ChatTemplate
 from model_loader.conversation import InvalidConversation
 from model_loader.tokenizer import Tokenizer
-from server.errors import BadRequest, ContextLengthExceeded, UnsupportedParameter
+from server.errors import BadRequest, ContextLengthExceeded, UnsupportedParameter, shown
 from server.question import (
     ChatPrompt,
     InfillPrompt,
@@ -79,10 +80,20 @@ class PromptEncoder:
 
     def _render(self, prompt: ChatPrompt, context_length: int, field: str) -> tuple[int, ...]:
         self._refuse_hopeless(_num_characters(prompt), context_length, field)
+        options = self._options(prompt.template_options)
         try:
-            return tuple(self._template.render(conversation_of(prompt)))
+            return tuple(self._template.render(conversation_of(prompt, options)))
         except InvalidConversation as error:
             raise BadRequest(str(error), field) from error
+
+    def _options(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Those that the template knows. It need not know what is off."""
+        unknown = [name for name in wanted if name not in self._template.options]
+        for name in unknown:
+            if wanted[name] is not None and wanted[name] is not False:
+                message = f"this model's chat template has no option {shown(name)!r}"
+                raise BadRequest(message, "chat_template_kwargs")
+        return {name: value for name, value in wanted.items() if name not in unknown}
 
     def _refuse_hopeless(self, num_characters: int, context_length: int, param: str) -> None:
         at_least = -(-num_characters // self._longest_token)

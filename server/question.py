@@ -37,11 +37,19 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatPrompt:
-    """A conversation, to be rendered with the checkpoint's chat template."""
+    """A conversation, to be rendered with the checkpoint's chat template.
+
+    The reply is a turn of its own, or with `continues_final_message` the rest of the last one;
+    without `adds_generation_prompt` the model decides whose turn it is. `template_options` are
+    further variables of the template.
+    """
 
     messages: Sequence[ChatMessage]
     toolbox: Toolbox = field(default_factory=Toolbox)
     documents: Sequence[Mapping[str, Any]] = ()
+    continues_final_message: bool = False
+    adds_generation_prompt: bool = True
+    template_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

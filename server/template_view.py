@@ -8,11 +8,15 @@ from server.question import ChatMessage, ChatPrompt, PastCall
 from server.tools import Tool
 
 
-def conversation_of(prompt: ChatPrompt) -> Conversation:
+def conversation_of(prompt: ChatPrompt, options: Mapping[str, Any]) -> Conversation:
+    """`options` are those of the prompt that the template knows."""
     return Conversation(
         messages=[_message_view(message) for message in prompt.messages],
         tools=[_tool_view(tool) for tool in prompt.toolbox.tools] or None,
         documents=list(prompt.documents) or None,
+        add_generation_prompt=prompt.adds_generation_prompt,
+        continue_final_message=prompt.continues_final_message,
+        options=options,
     )
 
 

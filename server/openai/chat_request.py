@@ -1,18 +1,18 @@
 """The body of POST /v1/chat/completions."""
 
-from typing import Annotated
-
 from pydantic import Field
 
 from sampling.params import MAX_TOP_LOGPROBS
 from server.errors import BadRequest
+from server.openai.call_format import CallFormat
+from server.openai.chat_prompt import ChatPromptFields, Messages, unknown_in
 from server.openai.generation_fields import GenerationFields
-from server.openai.messages import MAX_MESSAGES, Message, check_messages
-from server.question import ChatPrompt, Question
+from server.question import Question
+from server.tools import ToolMode
 
 
-class ChatRequest(GenerationFields):
-    messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)]
+class ChatRequest(ChatPromptFields, GenerationFields):
+    messages: Messages
     max_completion_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=MAX_TOP_LOGPROBS)
@@ -28,10 +28,12 @@ class ChatRequest(GenerationFields):
         return (self.top_logprobs or 0) if self.logprobs else None
 
     def unknown_fields(self) -> list[str]:
-        in_messages = (
-            f"messages[].{name}" for message in self.messages for name in message.model_extra or ()
-        )
-        return [*super().unknown_fields(), *dict.fromkeys(in_messages)]
+        return [*super().unknown_fields(), *unknown_in(self.messages)]
+
+    @property
+    def call_format(self) -> CallFormat:
+        is_named = self.toolbox().choice.mode is ToolMode.NAMED
+        return CallFormat(is_older_form=self.is_older_form, is_named=is_named)
 
     def check_combinations(self) -> None:
         super().check_combinations()
@@ -40,12 +42,12 @@ class ChatRequest(GenerationFields):
             raise BadRequest(message, "max_tokens")
         if self.top_logprobs is not None and not self.logprobs:
             raise BadRequest("top_logprobs needs logprobs: true", "top_logprobs")
-        check_messages(self.messages)
+        self.chat_prompt(self.messages)
 
     def question(self) -> Question:
         """Raises BadRequest for a bias of what cannot be a token id."""
         return Question(
-            prompts=[ChatPrompt(messages=[message.neutral() for message in self.messages])],
+            prompts=[self.chat_prompt(self.messages)],
             prompt_field="messages",
             wanted_tokens=self.wanted_tokens,
             sampling=self.sampling_wishes(self.num_logprobs),

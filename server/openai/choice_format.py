@@ -4,8 +4,16 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from model_loader.tokenizer import Tokenizer
-from server.events import ChoiceFinished, TextDelta
+from server.events import (
+    ChoiceFinished,
+    ContentEvent,
+    TextDelta,
+    ToolCallArguments,
+    ToolCallBroken,
+    ToolCallStarted,
+)
 from server.folding import FoldedChoice
+from server.openai.call_format import CallFormat
 from server.openai.logprobs import chat_logprobs, prompt_logprobs
 
 
@@ -16,11 +24,13 @@ class ChoiceFormat(Protocol):
     chunk_object: str
     id_prefix: str
 
-    def opening(self, index: int) -> dict[str, Any] | None:
-        """What a stream says of a choice before its text, if anything."""
+    def opening(self, event: ContentEvent | ChoiceFinished) -> dict[str, Any] | None:
+        """What a stream says of a choice before its first event, if anything."""
         ...
 
-    def delta(self, event: TextDelta) -> dict[str, Any]: ...
+    def delta(self, event: ContentEvent) -> dict[str, Any] | None:
+        """None if there is nothing that this reply would say."""
+        ...
 
     def finish(self, event: ChoiceFinished) -> dict[str, Any]: ...
 
@@ -41,30 +51,45 @@ class ChatFormat:
         tokenizer: Tokenizer,
         *,
         with_logprobs: bool,
+        calls: CallFormat,
         num_prompt_logprobs: int | None = None,
     ) -> None:
         """`num_prompt_logprobs` is None, or the number of alternatives with each prompt token."""
         self._tokenizer = tokenizer
         self._with_logprobs = with_logprobs
+        self._calls = calls
         self._num_prompt_logprobs = num_prompt_logprobs
 
-    def opening(self, index: int) -> dict[str, Any] | None:
-        return self._chunk(index, {"role": "assistant", "content": ""}, None, None)
+    def opening(self, event: ContentEvent | ChoiceFinished) -> dict[str, Any] | None:
+        content = None if isinstance(event, ToolCallStarted) else ""
+        return self._chunk(event.choice, {"role": "assistant", "content": content}, None, None)
 
-    def delta(self, event: TextDelta) -> dict[str, Any]:
+    def delta(self, event: ContentEvent) -> dict[str, Any] | None:
+        """A call that broke becomes content, as in a whole reply; its pieces are out already."""
+        if not (isinstance(event, ToolCallStarted) or event.text or self._with_logprobs):
+            return None
+        match event:
+            case ToolCallStarted():
+                delta = self._calls.started(event)
+            case ToolCallArguments():
+                delta = self._calls.arguments(event)
+            case TextDelta() | ToolCallBroken():
+                delta = {"content": event.text}
         logprobs = chat_logprobs(event.tokens, self._tokenizer) if self._with_logprobs else None
-        return self._chunk(event.choice, {"content": event.text}, logprobs, None)
+        return self._chunk(event.choice, delta, logprobs, None)
 
     def finish(self, event: ChoiceFinished) -> dict[str, Any]:
-        return self._chunk(event.choice, {}, None, event.reason.value)
+        return self._chunk(event.choice, {}, None, self._calls.finish_reason(event.reason))
 
     def whole(self, index: int, choice: FoldedChoice) -> dict[str, Any]:
         logprobs = chat_logprobs(choice.tokens, self._tokenizer) if self._with_logprobs else None
+        calls = self._calls.whole(choice)
+        content = choice.text or None if calls else choice.text
         return {
             "index": index,
-            "message": {"role": "assistant", "content": choice.text, "refusal": None},
+            "message": {"role": "assistant", "content": content, "refusal": None, **calls},
             "logprobs": logprobs,
-            "finish_reason": choice.reason,
+            "finish_reason": choice.reason and self._calls.finish_reason(choice.reason),
         }
 
     def beside(self, choices: Sequence[FoldedChoice]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from model_loader.tokenizer import Tokenizer
-from server.events import ChoiceFinished, TextDelta
+from server.events import ChoiceFinished, ContentEvent, TextDelta
 from server.folding import FoldedChoice
 from server.openai.logprobs import completion_logprobs, prompt_logprobs
 
@@ -27,10 +27,13 @@ class CompletionFormat:
         self._with_logprobs = with_logprobs
         self._num_prompt_logprobs = num_prompt_logprobs
 
-    def opening(self, index: int) -> None:
+    def opening(self, event: ContentEvent | ChoiceFinished) -> None:
         """Completions begin with text."""
 
-    def delta(self, event: TextDelta) -> dict[str, Any]:
+    def delta(self, event: ContentEvent) -> dict[str, Any] | None:
+        """There are no tools here, so there are no calls either."""
+        if not isinstance(event, TextDelta):
+            return None
         return self.whole(event.choice, FoldedChoice(text=event.text, tokens=list(event.tokens)))
 
     def finish(self, event: ChoiceFinished) -> dict[str, Any]:

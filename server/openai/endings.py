@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from kernels.errors import GraniteError
-from server.events import ChoiceFinished, Progress, PromptScored, TextDelta
+from server.events import ChoiceFinished, ContentEvent, Progress, PromptScored
 from server.folding import FoldedChoice
 from server.generation import Reply
 from server.openai.choice_format import ChoiceFormat
@@ -56,14 +56,10 @@ class ChunkWriter:
                 async for event in events:
                     if isinstance(event, Progress | PromptScored):
                         continue
-                    opening = self._shape.opening(event.choice)
-                    if event.choice not in opened and opening is not None:
-                        yield self._chunk(opening)
+                    is_first = event.choice not in opened
                     opened.add(event.choice)
-                    if isinstance(event, ChoiceFinished):
-                        yield self._chunk(self._shape.finish(event))
-                    elif isinstance(event, TextDelta):
-                        yield self._chunk(self._shape.delta(event))
+                    for choice in self._choices_of(event, is_first=is_first):
+                        yield self._chunk(choice)
         except GraniteError:
             if opened and self._includes_usage:
                 yield self._usage_chunk()
@@ -71,6 +67,14 @@ class ChunkWriter:
         if self._includes_usage:
             yield self._usage_chunk()
         yield DONE_FRAME
+
+    def _choices_of(
+        self, event: ContentEvent | ChoiceFinished, *, is_first: bool
+    ) -> list[dict[str, Any]]:
+        shape = self._shape
+        opening = shape.opening(event) if is_first else None
+        written = shape.finish(event) if isinstance(event, ChoiceFinished) else shape.delta(event)
+        return [choice for choice in (opening, written) if choice is not None]
 
     def _chunk(self, choice: dict[str, Any]) -> bytes:
         chunk = self._identity.envelope(self._shape.chunk_object, [choice])

@@ -15,12 +15,13 @@ HARMLESS_FIELDS = frozenset(
         "cache_prompt",
         "cache_salt",
         "metadata",
-        "parallel_tool_calls",
         "prompt_cache_key",
         "prompt_cache_retention",
+        "route",
         "safety_identifier",
         "service_tier",
         "session_id",
+        "trace",
         "user",
     }
 )
@@ -30,31 +31,32 @@ UNSUPPORTED_FIELDS: Mapping[str, tuple[object, ...]] = {
     "audio": (),
     "best_of": (1,),  # chat
     "echo": (False,),  # chat
-    "function_call": ("none", "auto"),
-    "functions": ([],),
+    "function_call": ("none", "auto"),  # completions
+    "functions": ([],),  # completions
     "modalities": (["text"],),
     "moderation": (),
+    "parallel_tool_calls": (True, False),  # completions
     "prediction": (),
     "prompt_cache_options": (),
     "reasoning_effort": ("none",),
     "response_format": ({"type": "text"},),
     "store": (False,),
     "suffix": ("",),  # chat
-    "tool_choice": ("none", "auto"),
-    "tools": ([],),
+    "tool_choice": ("none", "auto"),  # completions
+    "tools": ([],),  # completions
     "verbosity": ("medium",),
     "web_search_options": (),
     # vLLM and SGLang
-    "add_generation_prompt": (True,),
+    "add_generation_prompt": (True,),  # completions
     "allowed_token_ids": (),
     "bad_words": ([],),
     "chat_template": (),
-    "chat_template_kwargs": ({},),
-    "continue_final_message": (False,),
+    "chat_template_kwargs": ({},),  # completions
+    "continue_final_message": (False,),  # completions
     "custom_logit_processor": (),
     "custom_params": (),
     "detokenize": (True,),
-    "documents": ([],),
+    "documents": ([],),  # completions
     "early_stopping": (False,),
     "ebnf": (),
     "guided_choice": (),
@@ -142,19 +144,12 @@ UNSUPPORTED_FIELDS: Mapping[str, tuple[object, ...]] = {
     "xtc_probability": (0,),
     "xtc_threshold": (),
     # OpenRouter and Workers AI
-    "debug": (),
+    "debug": ({}, {"echo_upstream_body": False}),
     "external_reference": (),
     "images": ([],),
     "include": ([],),
-    "models": ([],),
-    "plugins": ([],),
-    "provider": ({},),
     "raw": (False,),
-    "reasoning": (),
-    "route": (),
-    "trace": (),
-    "transforms": ([],),
-    "usage": ({"include": True}, {"include": False}),
+    "reasoning": ({"enabled": False}, {"effort": "none"}),
 }
 """Name -> the values that ask for nothing; null always does."""
 

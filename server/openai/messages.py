@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from server.errors import BadRequest
 from server.openai.request_model import RequestModel
-from server.question import ChatMessage, PastCall
+from server.question import ChatMessage, PastCall, Role
 
 MAX_MESSAGES = 2048
 MAX_CONTENT_PARTS = 256
@@ -54,28 +54,41 @@ class ToolCall(RequestModel):
     function: CalledFunction
 
 
+_ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",  # today's name for it
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",  # its older name
+}
+
+
 class Message(RequestModel):
-    role: Literal["system", "developer", "user", "assistant", "tool"]
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[str | list[str] | None, PlainValidator(_text_parts)] = None
     tool_calls: list[ToolCall] | None = Field(None, max_length=MAX_TOOL_CALLS)
     tool_call_id: Name | None = None
+    function_call: CalledFunction | None = None
 
     # What clients send back from an earlier reply, or for their own use: not shown to the model.
     name: Name | None = None
     refusal: str | None = None
     annotations: list[Any] | None = None
     audio: None = None
-    function_call: None = None
 
     def neutral(self) -> ChatMessage:
-        """The message without its dialect; `developer` is today's name for `system`."""
+        """The message without its dialect."""
         content = self.content
+        calls = [(call.id, call.function) for call in self.tool_calls or ()]
+        if self.function_call is not None:
+            calls.append(("", self.function_call))
         return ChatMessage(
-            role="system" if self.role == "developer" else self.role,
+            role=_ROLES[self.role],
             content=tuple(content) if isinstance(content, list) else content or "",
             tool_calls=tuple(
-                PastCall(id=call.id, name=call.function.name, arguments=call.function.arguments)
-                for call in self.tool_calls or ()
+                PastCall(id=call_id, name=function.name, arguments=function.arguments)
+                for call_id, function in calls
             ),
             tool_call_id=self.tool_call_id,
         )
@@ -85,11 +98,17 @@ def check_messages(messages: Sequence[Message]) -> None:
     """Raises BadRequest for fields that do not go with the role of their message."""
     for index, message in enumerate(messages):
         where = f"messages[{index}]"
-        if message.tool_calls and message.role != "assistant":
-            raise BadRequest("only assistant messages have tool_calls", f"{where}.tool_calls")
+        for field in ("tool_calls", "function_call"):
+            if getattr(message, field) and message.role != "assistant":
+                raise BadRequest(f"only assistant messages have {field}", f"{where}.{field}")
+        if message.tool_calls and message.function_call:
+            words = "give tool_calls or function_call (their older form), not both"
+            raise BadRequest(words, f"{where}.function_call")
         if message.role == "tool" and message.tool_call_id is None:
             raise BadRequest("a tool message needs its tool_call_id", f"{where}.tool_call_id")
-        if message.content is None and not message.tool_calls:
+        if message.role == "function" and message.name is None:
+            raise BadRequest("a function message needs its name", f"{where}.name")
+        if message.content is None and not (message.tool_calls or message.function_call):
             raise BadRequest(
                 f"content of this {message.role} message is missing", f"{where}.content"
             )

@@ -27,7 +27,7 @@ _WORDS = {
     "too_long": "must have at most {max_length} entries",
     "too_short": "must have at least {min_length} entry",
 }
-_FIELDS_WITH_PATHS = ("messages", "stream_options")
+_FIELDS_WITH_PATHS = ("messages", "stream_options", "tools", "functions", "documents")
 
 Body = TypeVar("Body", bound=RequestBody)
 

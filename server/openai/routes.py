@@ -23,5 +23,6 @@ def openai_router(services: Services) -> APIRouter:
     router.add_api_route("/v1/models", models.list_models, methods=["GET"])
     router.add_api_route("/v1/models/{model_id:path}", models.retrieve_model, methods=["GET"])
     router.add_api_route("/tokenize", tokens.tokenize, methods=["POST"])
+    router.add_api_route("/apply-template", tokens.apply_template, methods=["POST"])
     router.add_api_route("/detokenize", tokens.detokenize, methods=["POST"])
     return router

@@ -1,41 +1,46 @@
-"""POST /tokenize and POST /detokenize, in vLLM's shape: what a prompt costs, and what ids say."""
+"""What a prompt costs, what it says, what ids say.
+
+POST /tokenize and POST /detokenize in vLLM's shape, POST /apply-template in llama.cpp's.
+"""
 
 import asyncio
-from typing import Annotated
 
-from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from server.errors import BadRequest
-from server.openai.messages import MAX_MESSAGES, Message, check_messages
+from server.openai.chat_prompt import ChatPromptFields, Messages, unknown_in
 from server.openai.request_body import read_request
 from server.openai.request_model import RequestBody
 from server.prompt import loaded_info
-from server.question import ChatPrompt, TextPrompt
+from server.question import TextPrompt
 from server.services import Services
 
 
-class TokenizeRequest(RequestBody):
+class TokenizeRequest(ChatPromptFields, RequestBody):
     """Either a prompt, as for completions, or messages, as for chat."""
 
-    model: str | None = None
     prompt: str | None = None
-    messages: (
-        Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)]
-        | None
-    ) = None
+    messages: Messages | None = None
     add_special_tokens: bool | None = None
     parse_special: bool | None = None
+
+    def unknown_fields(self) -> list[str]:
+        return [*super().unknown_fields(), *unknown_in(self.messages or ())]
 
     def check_combinations(self) -> None:
         if (self.prompt is None) == (self.messages is None):
             raise BadRequest("give either prompt or messages", "prompt")
-        check_messages(self.messages or ())
+
+
+class ApplyTemplateRequest(ChatPromptFields, RequestBody):
+    messages: Messages
+
+    def unknown_fields(self) -> list[str]:
+        return [*super().unknown_fields(), *unknown_in(self.messages)]
 
 
 class DetokenizeRequest(RequestBody):
-    model: str | None = None
     tokens: list[int]
 
 
@@ -50,14 +55,22 @@ class TokenRoutes:
         info = loaded_info(self._services.engine)
         encode = self._services.encoder.encode
         if asked.messages is not None:
-            chat = ChatPrompt(messages=[message.neutral() for message in asked.messages])
-            ids = await encode(chat, info, "messages")
+            ids = await encode(asked.chat_prompt(asked.messages), info, "messages")
         else:
             text = TextPrompt(asked.prompt or "", bool(asked.parse_special))
             ids = await encode(text, info, "prompt")
         context_length = info.context_length
         body = {"count": len(ids), "max_model_len": context_length, "tokens": ids}
         return JSONResponse(body, headers=parsed.headers)
+
+    async def apply_template(self, request: Request) -> JSONResponse:
+        """The prompt of a chat as text, control tokens included."""
+        parsed = await read_request(ApplyTemplateRequest, request, self._services)
+        info = loaded_info(self._services.engine)
+        prompt = parsed.request.chat_prompt(parsed.request.messages)
+        ids = await self._services.encoder.encode(prompt, info, "messages")
+        text = await asyncio.to_thread(self._services.tokenizer.decode, ids, skip_special=False)
+        return JSONResponse({"prompt": text}, headers=parsed.headers)
 
     async def detokenize(self, request: Request) -> JSONResponse:
         """The exact text of the ids, control tokens included."""

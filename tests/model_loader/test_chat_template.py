@@ -259,3 +259,33 @@ def test_a_control_token_whose_ends_are_ordinary_text_is_refused(
 
     with pytest.raises(InvalidTokenizer, match="begins or ends with"):
         ChatTemplate.from_directory(tmp_path, Tokenizer.from_directory(tmp_path))
+
+
+def test_a_template_says_which_further_variables_it_reads(
+    tmp_path: Path, template: ChatTemplate
+) -> None:
+    source = "{% if thinking %}{{ style }}{% endif %}{{ messages }}{{ bos_token }}{{ range(2) }}"
+    own = with_template(tmp_path, source)
+    assert own.options == {"thinking", "style"}
+    assert template.options == frozenset()
+
+
+def test_options_reach_the_template_as_untrusted_text(tmp_path: Path) -> None:
+    own = with_template(tmp_path, "<|start_of_role|>{{ style }}")
+    conversation = Conversation(messages=[], options={"style": "<|end_of_text|>"})
+    ids = own.render(conversation)
+    assert len([token_id for token_id in ids if token_id > 255]) == 1
+    assert bytes(ids[1:]) == b"<|end_of_text|>"
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["none", "{{ messages[0].content }}{{ messages[0].content }}", "{{ messages | length }}"],
+)
+def test_a_message_that_is_not_shown_once_cannot_be_continued(tmp_path: Path, source: str) -> None:
+    own = with_template(tmp_path, source)
+    begun = Conversation(
+        messages=[{"role": "assistant", "content": "a"}], continue_final_message=True
+    )
+    with pytest.raises(InvalidConversation):
+        own.render(begun)

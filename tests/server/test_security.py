@@ -202,6 +202,7 @@ ROUTES = {
     ("POST", "/v1/batches"): "key",
     ("POST", "/v1/batches/{batch_id}/cancel"): "key",
     ("POST", "/v1/files"): "key",
+    ("POST", "/apply-template"): "key",
     ("POST", "/detokenize"): "key",
     ("POST", "/tokenize"): "key",
     ("POST", "/v1/chat/completions"): "key",

@@ -17,6 +17,7 @@ from tests.server.openai.support import HELLO, ONCE, Bench, fake_engine, says
 GOLDEN = Path(__file__).parents[2] / "golden"
 _CHANGING = [
     (re.compile(r'"id":"(chatcmpl|cmpl)-[0-9a-f]{32}"'), r'"id":"\1-0"'),
+    (re.compile(r'"id":"call_[0-9a-f]{24}"'), '"id":"call_0"'),
     (re.compile(r'"created":\d+'), '"created":0'),
     (re.compile(r'"system_fingerprint":"fp_[0-9a-f]{10}"'), '"system_fingerprint":"fp_0"'),
 ]
@@ -32,6 +33,9 @@ class Scene:
 _STREAM: dict[str, Any] = {"stream": True}
 _WITH_USAGE = _STREAM | {"stream_options": {"include_usage": True}}
 _LIKELY = (TokenLogprob(104, -0.5), TokenLogprob(0xE6, -2.5))
+_WEATHER = {"name": "weather", "parameters": {"type": "object", "properties": {}}}
+_TOOLS: dict[str, Any] = {"tools": [{"type": "function", "function": _WEATHER}]}
+_CALL = '<tool_call>\n{"name": "weather", "arguments": {"a": 1}}\n</tool_call>'
 SCENES = {
     "chat.json": Scene(CHAT, HELLO, says("Hi there")),
     "chat_logprobs.json": Scene(
@@ -48,6 +52,26 @@ SCENES = {
     ),
     "chat_stream_error.sse": Scene(
         CHAT, HELLO | _WITH_USAGE, Script(token_ids=tuple(b"Hi"), error=WorkerDied("killed"))
+    ),
+    "chat_tools.json": Scene(CHAT, HELLO | _TOOLS, says(f"Hm\n{_CALL}\n{_CALL}")),
+    "chat_tools_stream.sse": Scene(CHAT, HELLO | _TOOLS | _STREAM, says(f"{_CALL}\n{_CALL}")),
+    "chat_tools_stream_logprobs.sse": Scene(
+        CHAT, HELLO | _TOOLS | _STREAM | {"logprobs": True}, says(f"a\n{_CALL}", logprob=-1.0)
+    ),
+    "chat_tools_stream_broken.sse": Scene(
+        CHAT, HELLO | _TOOLS | _STREAM, says(_CALL.replace("1", "x"))
+    ),
+    "chat_tools_stream_named.sse": Scene(
+        CHAT,
+        HELLO
+        | _TOOLS
+        | _WITH_USAGE
+        | {"tool_choice": {"type": "function", "function": {"name": "weather"}}},
+        says(f"{_CALL}\n{_CALL}"),
+    ),
+    "chat_functions.json": Scene(CHAT, HELLO | {"functions": [_WEATHER]}, says(_CALL)),
+    "chat_functions_stream.sse": Scene(
+        CHAT, HELLO | {"functions": [_WEATHER]} | _STREAM, says(f"Hm\n{_CALL} never seen")
     ),
     "completion.json": Scene(
         COMPLETIONS, ONCE | {"logprobs": 2}, says("hé", logprob=-0.5, top_logprobs=_LIKELY)

@@ -29,6 +29,11 @@ OPENAI_FIELDS = {
     "/v1/completions": openai_completions.CompletionCreateParamsStreaming.__annotations__,
 }
 
+
+def bytes_of(request: GenerationRequest) -> bytes:
+    return bytes(token_id for token_id in request.prompt_ids if token_id < 256)
+
+
 # Field -> a value, and what the engine is then asked. Fields of replies have tests of their own.
 REACHES_THE_ENGINE: dict[str, tuple[Any, Any]] = {
     "temperature": (0.25, lambda request: request.sampling.temperature == 0.25),
@@ -51,6 +56,13 @@ REACHES_THE_ENGINE: dict[str, tuple[Any, Any]] = {
 CHAT_REACHES_THE_ENGINE: dict[str, tuple[Any, Any]] = {
     "max_completion_tokens": (11, lambda request: request.sampling.max_tokens == 11),
     "logprobs": (True, lambda request: request.sampling.logprobs == 0),
+    "tools": (
+        [{"type": "function", "function": {"name": "weather"}}],
+        lambda request: b'"name": "weather"' in bytes_of(request),
+    ),
+    "functions": ([{"name": "clock"}], lambda request: b'"name": "clock"' in bytes_of(request)),
+    "documents": ([{"text": "Facts"}], lambda request: b'{"text": "Facts"}' in bytes_of(request)),
+    "add_generation_prompt": (False, lambda request: request.prompt_ids[-1] == NEW_LINE),
 }
 COMPLETION_REACHES_THE_ENGINE: dict[str, tuple[Any, Any]] = {
     "logprobs": (4, lambda request: request.sampling.logprobs == 4),
@@ -60,10 +72,14 @@ COMPLETION_REACHES_THE_ENGINE: dict[str, tuple[Any, Any]] = {
 }
 SHOWS_IN_THE_REPLY = {"model", "stop", "stream", "stream_options"}
 SHOWN_ELSEWHERE = {
-    "/v1/chat/completions": {"messages", "top_logprobs"},
+    "/v1/chat/completions": {
+        *("messages", "top_logprobs", "continue_final_message", "chat_template_kwargs"),
+        *("tool_choice", "parallel_tool_calls", "function_call"),
+    },
     "/v1/completions": {"echo", "parse_special"},
 }
 FIM_MIDDLE = 259
+NEW_LINE = 10
 REFUSED = {route: UNSUPPORTED_FIELDS.keys() - MODELS[route].model_fields for route in ROUTES}
 EFFECTS = {
     "/v1/chat/completions": REACHES_THE_ENGINE | CHAT_REACHES_THE_ENGINE,
@@ -138,7 +154,6 @@ def test_harmless_fields_are_accepted_and_change_nothing(
         "cache_prompt": True,
         "cache_salt": "salt",
         "metadata": {"run": "7"},
-        "parallel_tool_calls": True,
         "prompt_cache_key": "key",
         "prompt_cache_retention": "24h",
         "safety_identifier": "person",

@@ -138,7 +138,7 @@ def test_prompts_times_choices_are_bounded(client: TestClient) -> None:
         ({"role": "root", "content": "x"}, ".role"),
         ({"role": 1, "content": "x"}, ".role"),
         ({"role": "System", "content": "x"}, ".role"),
-        ({"role": "function", "name": "f", "content": "x"}, ".role"),
+        ({"role": "function", "content": "x"}, ".name"),
         ({"role": "user"}, ".content"),
         ({"role": "user", "content": None}, ".content"),
         ({"role": "user", "content": 5}, ".content"),
