@@ -39,6 +39,7 @@ def chat_call(services: Services, parsed: Parsed[ChatRequest]) -> Call:
     shape = ChatFormat(
         services.tokenizer,
         with_logprobs=chat.num_logprobs is not None,
+        calls=chat.call_format,
         num_prompt_logprobs=chat.prompt_logprobs,
     )
     presentation = Presentation(fields=chat, shape=shape, headers=parsed.headers)
