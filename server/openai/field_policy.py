@@ -17,11 +17,9 @@ HARMLESS_FIELDS = frozenset(
         "metadata",
         "prompt_cache_key",
         "prompt_cache_retention",
-        "route",
         "safety_identifier",
         "service_tier",
         "session_id",
-        "trace",
         "user",
     }
 )
@@ -144,12 +142,19 @@ UNSUPPORTED_FIELDS: Mapping[str, tuple[object, ...]] = {
     "xtc_probability": (0,),
     "xtc_threshold": (),
     # OpenRouter and Workers AI
-    "debug": ({}, {"echo_upstream_body": False}),
+    "debug": (),
     "external_reference": (),
     "images": ([],),
     "include": ([],),
+    "models": ([],),
+    "plugins": ([],),
+    "provider": ({},),
     "raw": (False,),
-    "reasoning": ({"enabled": False}, {"effort": "none"}),
+    "reasoning": (),
+    "route": (),
+    "trace": (),
+    "transforms": ([],),
+    "usage": ({"include": True}, {"include": False}),
 }
 """Name -> the values that ask for nothing; null always does."""
 

@@ -7,8 +7,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from sampling.params import MAX_LOGIT_BIAS_ENTRIES, MAX_STOP_TOKEN_IDS, MAX_TOP_LOGPROBS
 from server.errors import BadRequest
-from server.openai.request_model import RequestModel
-from server.openai.routing_fields import RoutingFields
+from server.openai.request_model import RequestBody, RequestModel
 from server.question import SamplingWishes
 
 _TOKEN_ID = re.compile("0|[1-9][0-9]{0,8}", re.ASCII)
@@ -32,7 +31,7 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class GenerationFields(RoutingFields):
+class GenerationFields(RequestBody):
     """`None` stands for the documented default everywhere, as OpenAI's clients may send null."""
 
     model: str
@@ -95,7 +94,6 @@ class GenerationFields(RoutingFields):
         return [*super().unknown_fields(), *(f"stream_options.{name}" for name in in_options)]
 
     def check_combinations(self) -> None:
-        super().check_combinations()
         if self.stream_options is not None and not self.stream:
             raise BadRequest("stream_options is only allowed with stream: true", "stream_options")
         if self.prompt_logprobs is not None and self.stream:
