@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "linear.hpp"
+#include "prefetch.hpp"
 
 namespace granite {
 namespace {
@@ -33,16 +34,6 @@ void quantize_row(const float* x, int64_t first, int64_t last, const RowTile& ti
     tile.scales[place] = peak / 127.0f;
     tile.corrections[static_cast<int>(Format::kInt8)][place] = -kInt8ZeroPoint * sum;
     tile.corrections[static_cast<int>(Format::kInt4)][place] = -kInt4ZeroPoint * sum;
-  }
-}
-
-// With few rows a tile waits for memory, and the processor alone does not look far enough ahead.
-template <int64_t kBytes>
-void prefetch(const uint8_t* values) {
-  constexpr int64_t kFar = 8192, kNear = 1024;
-  for (int64_t line = 0; line < kBytes; line += 64) {
-    _mm_prefetch(reinterpret_cast<const char*>(values + kFar + line), _MM_HINT_T1);
-    _mm_prefetch(reinterpret_cast<const char*>(values + kNear + line), _MM_HINT_T0);
   }
 }
 
@@ -96,7 +87,7 @@ void integer_tile(const RowTile& tile, int64_t inputs, const Panel& panel, float
   for (__m512& sum : sums) sum = _mm512_setzero_ps();
   for (int64_t g = 0; g < inputs / kGroup; ++g) {
     const uint8_t* values = panel.values + g * Weights::kBytes;
-    if constexpr (kRows < kIntegerRows) prefetch<Weights::kBytes>(values);
+    if constexpr (kRows < kIntegerRows) prefetch_ahead<Weights::kBytes>(values);
     __m512i dots[kRows];
     dot_group<Weights, kRows>(quads + g * 8 * kRows, corrections + g * kRows, values, dots);
     const __m512 w_scale = _mm512_cvtph_ps(
@@ -119,7 +110,7 @@ void bfloat16_tile(const RowTile& tile, int64_t inputs, const Panel& panel, floa
   for (__m512& sum : sums) sum = _mm512_setzero_ps();
   for (int64_t pair = 0; pair < inputs / 2; ++pair) {
     const uint8_t* values = panel.values + pair * 64;
-    if constexpr (kRows < kFloatRows) prefetch<64>(values);
+    if constexpr (kRows < kFloatRows) prefetch_ahead<64>(values);
     const __m512i both = _mm512_loadu_si512(values);
     const __m512 even = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
     const __m512 odd = _mm512_castsi512_ps(_mm512_and_si512(both, high_half));
