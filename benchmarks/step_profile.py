@@ -7,7 +7,7 @@ line of stdout is one JSON document.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
@@ -21,7 +21,7 @@ from rich.table import Table
 from benchmarks.ceilings import matmul_flop_per_second, read_bytes_per_second
 from benchmarks.load import parse_streams
 from benchmarks.machine import describe_machine
-from benchmarks.operation_clock import OperationClock, share_outside_operators
+from benchmarks.operation_clock import OperationClock, one_by_one, share_outside_operators
 from benchmarks.step_costs import decode_bytes, prefill_operations
 from benchmarks.step_driver import BLOCK_LENGTH, StepDriver
 from benchmarks.true_shape import Precision
@@ -53,10 +53,10 @@ class WeightBits(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepProfile:
-    """Mean seconds of a step and the shares of its categories.
+    """Mean seconds of a step, and the shares of its categories while layers go one by one.
 
-    `share_outside_operators` is of layout and network, without the sampler. `bytes_per_second` is
-    of decode steps, `operations_per_second` of prefill.
+    `share_outside_operators` is of layout and network, without the sampler, and known only where
+    torch computes. `bytes_per_second` is of decode steps, `operations_per_second` of prefill.
     """
 
     name: str
@@ -72,7 +72,7 @@ def profile_decode(
     model: LoadedModel, batch: int, context: int, num_steps: int = BLOCK_LENGTH
 ) -> StepProfile:
     """Mean over `num_steps` steps; a whole number of blocks has its fair number of folds."""
-    max_tokens = context + WARM_UP_STEPS + num_steps + PROFILED_STEPS
+    max_tokens = context + WARM_UP_STEPS + 2 * num_steps + PROFILED_STEPS
     driver = StepDriver(
         model.network,
         model.config,
@@ -85,11 +85,12 @@ def profile_decode(
         driver.prefill(slot, context, unmeasured)
     for _ in range(WARM_UP_STEPS):
         driver.decode(batch, unmeasured)
-    clock = OperationClock()
-    with clock.wrapping(model.network.kernels):
+
+    def steps(clock: OperationClock) -> None:
         for _ in range(num_steps):
             driver.decode(batch, clock)
-    seconds = sum(clock.seconds.values()) / num_steps
+
+    seconds, shares = _time(model, steps)
 
     def profiled_steps() -> None:
         for _ in range(PROFILED_STEPS):
@@ -101,10 +102,12 @@ def profile_decode(
     return StepProfile(
         name=f"decode, batch {batch}",
         rows=batch,
-        seconds=seconds,
-        shares=clock.shares(),
-        share_outside_operators=share_outside_operators(profiled_steps),
-        bytes_per_second=moved / seconds,
+        seconds=seconds / num_steps,
+        shares=shares,
+        share_outside_operators=None
+        if model.network.kernels.is_native
+        else share_outside_operators(profiled_steps),
+        bytes_per_second=moved * num_steps / seconds,
     )
 
 
@@ -117,19 +120,31 @@ def profile_prefill(model: LoadedModel, num_rows: int) -> StepProfile:
         dtype=model.activation_dtype,
     )
     driver.prefill(0, num_rows, OperationClock())
-    clock = OperationClock()
-    with clock.wrapping(model.network.kernels):
+
+    def prefills(clock: OperationClock) -> None:
         for _ in range(PREFILL_RUNS):
             driver.prefill(0, num_rows, clock)
-    seconds = sum(clock.seconds.values()) / PREFILL_RUNS
+
+    seconds, shares = _time(model, prefills)
     operations = prefill_operations(model.config, model.num_parameters, num_rows)
     return StepProfile(
         name=f"prefill, {num_rows} rows",
         rows=num_rows,
-        seconds=seconds,
-        shares=clock.shares(),
-        operations_per_second=operations / seconds,
+        seconds=seconds / PREFILL_RUNS,
+        shares=shares,
+        operations_per_second=operations * PREFILL_RUNS / seconds,
     )
+
+
+def _time(
+    model: LoadedModel, work: Callable[[OperationClock], None]
+) -> tuple[float, dict[str, float]]:
+    """Seconds of the work as it is served; then its shares, with the operations one by one."""
+    whole, apart = OperationClock(), OperationClock()
+    work(whole)
+    with one_by_one(model.network), apart.wrapping(model.network.kernels):
+        work(apart)
+    return sum(whole.seconds.values()), apart.shares()
 
 
 def profile_table(profiles: Sequence[StepProfile], bandwidth: float, matmul_rate: float) -> Table:
@@ -180,6 +195,7 @@ def main(
         lambda _: None,
         kernels=kernels,
         quantization=quantize.quantization,
+        keeps_packed=kernels.is_native,
     )
     profiles = [profile_decode(model, batch, context) for batch in parse_streams(batches)]
     profiles.append(profile_prefill(model, prefill_rows))
