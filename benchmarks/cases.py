@@ -40,7 +40,8 @@ class Case:
     """One format. `rivals` are llama.cpp's types of the same size.
 
     `goals` are ratios to the best rival. `read_goal` is the share of the read bandwidth that
-    decoding is to reach, `matmul_goal` that of oneDNN's `matmul` rate for prefill.
+    decoding is to reach, `matmul_goal` that of oneDNN's `matmul` rate for prefill. `memory_goal` is
+    the most resident bytes of the server at 4,096 tokens of context.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Case:
     read_goal: float
     matmul: Literal["int8", "bf16"]
     matmul_goal: float = 0.75
+    memory_goal: float | None = None
 
     @property
     def flags(self) -> list[str]:
@@ -64,6 +66,7 @@ CASES = (
         goals={DECODE: 1.3, PREFILL: 2.2, OUTPUT: 3.0},
         read_goal=0.75,
         matmul="int8",
+        memory_goal=3.2e9,
     ),
     Case(
         name="int8",
@@ -72,6 +75,7 @@ CASES = (
         goals={DECODE: 1.5, PREFILL: 2.5, OUTPUT: 3.0},
         read_goal=0.85,
         matmul="int8",
+        memory_goal=4.6e9,
     ),
     Case(
         name="bf16",

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -76,7 +76,7 @@ def completion_body(
 async def stream_completion(
     client: httpx2.AsyncClient, url: str, body: Mapping[str, Any]
 ) -> StreamTiming:
-    """POST to `url`/v1/completions and read the events as they come.
+    """One whole completion.
 
     Raises:
         StreamFailed: anything but a stream of text.
@@ -85,20 +85,12 @@ async def stream_completion(
     finished = 0.0
     usage: Mapping[str, int] = {}
     sent = time.perf_counter()
-    async with client.stream("POST", f"{url}/v1/completions", json=body) as response:
-        if response.status_code != 200:
-            text = (await response.aread()).decode(errors="replace")
-            raise StreamFailed(f"status {response.status_code}: {text[:500]}")
-        async for line in response.aiter_lines():
-            event = _parse_line(line)
-            if event is None:
-                continue
-            now = time.perf_counter()
-            usage = event.get("usage") or usage
-            for choice in event.get("choices") or ():
-                finished = now
-                if choice.get("text"):
-                    chunks.append(now)
+    async for now, event in stream_events(client, url, body):
+        usage = event.get("usage") or usage
+        for choice in event.get("choices") or ():
+            finished = now
+            if choice.get("text"):
+                chunks.append(now)
     if not chunks:
         raise StreamFailed("the stream ended without any text")
     return StreamTiming(
@@ -108,6 +100,24 @@ async def stream_completion(
         num_prompt_tokens=usage.get("prompt_tokens"),
         num_output_tokens=usage.get("completion_tokens", len(chunks)),
     )
+
+
+async def stream_events(
+    client: httpx2.AsyncClient, url: str, body: Mapping[str, Any]
+) -> AsyncIterator[tuple[float, Mapping[str, Any]]]:
+    """POST to `url`/v1/completions; each event as it comes, with its moment.
+
+    Raises:
+        StreamFailed: a refusal, an error event, or anything but JSON.
+    """
+    async with client.stream("POST", f"{url}/v1/completions", json=body) as response:
+        if response.status_code != 200:
+            text = (await response.aread()).decode(errors="replace")
+            raise StreamFailed(f"status {response.status_code}: {text[:500]}")
+        async for line in response.aiter_lines():
+            event = _parse_line(line)
+            if event is not None:
+                yield time.perf_counter(), event
 
 
 def _parse_line(line: str) -> Mapping[str, Any] | None:

@@ -27,8 +27,16 @@ class FakeServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int = 0, *, reports_usage: bool = True, fails: bool = False) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        reports_usage: bool = True,
+        fails: bool = False,
+        first_token_seconds: float = FIRST_TOKEN_SECONDS,
+    ) -> None:
         super().__init__(("127.0.0.1", port), Handler)
+        self.first_token_seconds = first_token_seconds
         self.bodies: list[dict[str, Any]] = []
         self.reports_usage = reports_usage
         self.fails = fails
@@ -45,6 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         done = len(self.server.bodies)
         pages = {
             "/health": "{}",
+            "/health/live": "{}",
             "/metrics": METRICS.format(step=10 * done, forward=7 * done, sampling=2 * done),
         }
         self._answer(200 if self.path in pages else 404, pages.get(self.path, ""))
@@ -58,12 +67,15 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.end_headers()
-        for event in self._events(body):
-            self.wfile.write(f"data: {event}\n\n".encode())
+        try:
+            for event in self._events(body):
+                self.wfile.write(f"data: {event}\n\n".encode())
+        except ConnectionError:
+            return  # the client has read enough
 
     def _events(self, body: dict[str, Any]) -> Iterator[str]:
         num_tokens = body["max_tokens"]
-        time.sleep(FIRST_TOKEN_SECONDS)
+        time.sleep(self.server.first_token_seconds)
         for number in range(num_tokens):
             time.sleep(TOKEN_SECONDS if number else 0)
             yield json.dumps({"choices": [{"text": " word"}]})

@@ -4,7 +4,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.ceilings import matmul_flop_per_second, read_bytes_per_second
+from benchmarks.ceilings import (
+    int8_operations_per_second,
+    matmul_flop_per_second,
+    read_bytes_per_second,
+)
 from benchmarks.operation_clock import (
     BATCH_LAYOUT,
     BETWEEN,
@@ -116,3 +120,4 @@ def test_prefill_computes_the_head_for_one_row_only(tmp_path: Path) -> None:
 def test_ceilings_are_rates_above_zero() -> None:
     assert read_bytes_per_second(2**20) > 0
     assert matmul_flop_per_second(torch.float32, size=64) > 0
+    assert int8_operations_per_second(size=64) > 0
