@@ -1,4 +1,4 @@
-"""What a request changes in the scores before they are filtered: bias, forbidden ids, penalties."""
+"""What a request changes in the scores before they are filtered: bias, bans and penalties."""
 
 from collections.abc import Collection
 
@@ -9,22 +9,30 @@ from sampling.history import TokenHistory
 from sampling.params import SamplingParams
 
 Scores = npt.NDArray[np.float32]  # (vocab,)
+Allowed = npt.NDArray[np.bool_]  # (vocab,)
 TokenIds = npt.NDArray[np.int64]
 
 _LARGEST = float(np.finfo(np.float32).max)
 
 
 def adjust_scores(
-    logits: Scores, params: SamplingParams, history: TokenHistory, suppressed_ids: Collection[int]
+    logits: Scores,
+    params: SamplingParams,
+    history: TokenHistory,
+    suppressed_ids: Collection[int],
+    allowed: Allowed | None = None,
 ) -> Scores:
-    """Apply logit_bias, then the suppressed ids, then the three penalties.
+    """Apply logit_bias, then the ids not allowed and those suppressed, then the three penalties.
 
     `logits` is not written to: it comes back itself where nothing changes, else as a changed copy.
     A finite score stays finite; a score of -inf stays -inf.
     """
-    if not (params.logit_bias or suppressed_ids or _has_penalties(params)):
+    if allowed is not None:
+        scores = np.where(allowed, logits, np.float32(-np.inf))
+    elif params.logit_bias or suppressed_ids or _has_penalties(params):
+        scores = logits.copy()
+    else:
         return logits
-    scores = logits.copy()
     if params.logit_bias:
         _add_bias(scores, params.logit_bias)
     if suppressed_ids:

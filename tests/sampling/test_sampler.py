@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from sampling.history import TokenHistory
 from sampling.params import SamplingParams
-from sampling.sampler import NonFiniteLogits, SampledToken, Sampler, SamplerRow
+from sampling.sampler import (
+    Drawn,
+    NonFiniteLogits,
+    NothingToDraw,
+    SampledToken,
+    Sampler,
+    SamplerRow,
+)
 from tests.sampling.reference import reference_log_softmax, reference_ranking, reference_scores
 from tests.sampling.strategies import rows, sampling_params
 
@@ -27,7 +34,7 @@ def row(*, seed: int = 7, choice: int = 0, position: int = 0, **fields: Any) -> 
     )
 
 
-def sample_one(logits: list[float], asked: SamplerRow) -> SampledToken | NonFiniteLogits:
+def sample_one(logits: list[float], asked: SamplerRow) -> Drawn:
     (result,) = Sampler().sample(torch.tensor([logits]), [asked])
     return result
 
@@ -163,7 +170,7 @@ def test_a_row_whose_every_token_is_suppressed_fails_instead_of_drawing_one() ->
         history=NO_HISTORY,
         suppressed_ids=(0, 1),
     )
-    assert sample_one([1.0, 2.0, -math.inf], asked) == NonFiniteLogits()
+    assert sample_one([1.0, 2.0, -math.inf], asked) == NothingToDraw()
 
 
 def test_a_bias_on_every_token_changes_nothing() -> None:

@@ -29,6 +29,8 @@ NEVER_SEEN_BY_CLIENTS = {
     "ChatError",
     "CheckpointError",
     "EngineError",
+    "GrammarStuck",
+    "InvalidGrammar",
     "InvalidSettings",
     "InvalidTransition",
     "NativeKernelsMissing",
