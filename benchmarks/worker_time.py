@@ -1,7 +1,7 @@
 """How a running server's worker spent its steps, from the totals on its metrics page.
 
-The share outside is what a step costs besides the network and the sampler: planning, index
-building, bookkeeping and messages, all of it Python.
+The share outside is what a step costs besides the network, the sampler and grammars: planning,
+index building, bookkeeping and messages, all of it Python.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 STEP = "granite_step_seconds_total"
 FORWARD = "granite_forward_seconds_total"
 SAMPLING = "granite_sampling_seconds_total"
+MASK = "granite_mask_seconds_total"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,20 +22,22 @@ class WorkerSeconds:
     step: float
     forward: float
     sampling: float
+    mask: float = 0.0
 
     def since(self, earlier: "WorkerSeconds") -> "WorkerSeconds":
         return WorkerSeconds(
             step=self.step - earlier.step,
             forward=self.forward - earlier.forward,
             sampling=self.sampling - earlier.sampling,
+            mask=self.mask - earlier.mask,
         )
 
     @property
     def share_outside(self) -> float | None:
-        """Of the step time, what neither the network nor the sampler took; None without steps."""
+        """Of the step time, what no network, sampler or grammar took; None without steps."""
         if self.step <= 0:
             return None
-        return 1 - (self.forward + self.sampling) / self.step
+        return 1 - (self.forward + self.sampling + self.mask) / self.step
 
 
 async def read_worker_seconds(client: httpx2.AsyncClient, url: str) -> WorkerSeconds | None:
@@ -49,4 +52,9 @@ async def read_worker_seconds(client: httpx2.AsyncClient, url: str) -> WorkerSec
     }
     if not {STEP, FORWARD, SAMPLING} <= samples.keys():
         return None
-    return WorkerSeconds(step=samples[STEP], forward=samples[FORWARD], sampling=samples[SAMPLING])
+    return WorkerSeconds(
+        step=samples[STEP],
+        forward=samples[FORWARD],
+        sampling=samples[SAMPLING],
+        mask=samples.get(MASK, 0.0),
+    )

@@ -43,6 +43,10 @@ class NumericError(EngineError):
     """The network produced non-finite logits for this request; other requests are not affected."""
 
 
+class GrammarFailed(EngineError):
+    """The request's grammar allows nothing that could be generated next, or became too complex."""
+
+
 class OutOfMemory(EngineError):
     """The machine lacks the memory for this request, or gave it to older requests too often."""
 

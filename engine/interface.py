@@ -35,8 +35,8 @@ class EngineStats:
     """A moment's load. `free_slots` and `free_pages` return to their totals when idle.
 
     The seconds are totals since the worker's start: of whole steps, and of the parts of them spent
-    in the network and in the sampler; the rest is Python and messages. Waiting for work counts
-    nowhere.
+    in the network, in the sampler and in grammars; the rest is Python and messages. Waiting for
+    work counts nowhere.
     """
 
     running: int
@@ -50,6 +50,7 @@ class EngineStats:
     late_messages: int
     forward_seconds: float = 0.0
     sampling_seconds: float = 0.0
+    mask_seconds: float = 0.0
     step_seconds: float = 0.0
 
 

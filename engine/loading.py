@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from engine.grammars import GrammarCompiler
 from engine.interface import EngineInfo
 from engine.options import EngineOptions
 from engine.runner import Runner
@@ -14,6 +15,8 @@ from kernels.native_library import NativeKernels
 from kernels.torch_kernels import TorchKernels
 from model_loader.load import load_model
 from model_loader.state import HybridState
+from model_loader.tokenizer import Tokenizer
+from sampling.grammar import GrammarVocabulary
 from sampling.sampler import Sampler
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
@@ -55,7 +58,24 @@ def load(options: EngineOptions, progress: Callable[[float], None]) -> Loaded:
         vocab_size=model.config.vocab_size,
         num_slots=options.num_slots,
     )
-    return Loaded(Runner(model.network, state, Sampler(), eos_token_ids), info, eos_token_ids)
+    runner = Runner(model.network, state, Sampler(), eos_token_ids)
+    grammars = GrammarCompiler(lambda: load_vocabulary(Path(options.checkpoint)))
+    return Loaded(runner, info, eos_token_ids, grammars)
+
+
+def load_vocabulary(directory: Path) -> GrammarVocabulary:
+    """The checkpoint's tokens as grammars see them: of the text side, all that the engine needs.
+
+    Raises:
+        CheckpointError: the tokenizer cannot be used.
+    """
+    tokenizer = Tokenizer.from_directory(directory)
+    return GrammarVocabulary(
+        [tokenizer.token_bytes(token_id) for token_id in range(tokenizer.vocab_size)],
+        tokenizer.control_tokens.values(),
+        tokenizer.eos_ids,
+        lambda utf8: tokenizer.encode(utf8.decode()),
+    )
 
 
 def _kernels(options: EngineOptions) -> Kernels:

@@ -3,8 +3,10 @@
 import time
 
 from engine.channel import Channel
-from engine.errors import EngineError
+from engine.errors import EngineError, GrammarFailed
 from engine.framing import ProtocolError
+from engine.grammar_queue import GrammarQueue
+from engine.grammars import GrammarCompiler
 from engine.interface import EngineStats
 from engine.protocol import (
     Cancel,
@@ -19,18 +21,36 @@ from engine.protocol import (
     Word,
     failed,
 )
-from engine.request import ChoiceEnded, PrefillProgress, PromptLogprobs, TokenEvent
+from engine.request import (
+    ChoiceEnded,
+    GenerationRequest,
+    PrefillProgress,
+    PromptLogprobs,
+    TokenEvent,
+)
 from engine.scheduler import Output, Scheduler
 from engine.step import StepRunner
+
+GRAMMAR_POLL_SECONDS = 0.01
+"""How long commands may go unread while there is nothing to do but to wait for a grammar."""
 
 
 class EngineLoop:
     """One report per step. Commands for unknown generations are late: counted and dropped."""
 
-    def __init__(self, channel: Channel, scheduler: Scheduler, runner: StepRunner) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        scheduler: Scheduler,
+        runner: StepRunner,
+        grammars: GrammarCompiler,
+    ) -> None:
         self._channel = channel
         self._scheduler = scheduler
         self._runner = runner
+        self._grammars = grammars
+        self._grammar_queue = GrammarQueue(grammars)
+        self._words: list[Word] = []
         self._num_late = 0
         self._step_seconds = 0.0
         self._counted_until = 0.0
@@ -40,11 +60,15 @@ class EngineLoop:
         while True:
             if self._scheduler.has_work:
                 commands = self._channel.receive(wait=False)
+            elif self._grammar_queue:
+                self._grammar_queue.wait(GRAMMAR_POLL_SECONDS)
+                commands = self._channel.receive(wait=False)
             else:
                 self._scheduler.check_integrity()
                 commands = self._channel.receive(wait=True)
                 self._counted_until = time.perf_counter()
             self._obey(commands)
+            self._schedule_compiled()
             self._step()
 
     def _step(self) -> None:
@@ -52,22 +76,40 @@ class EngineLoop:
         if plan.chunks:
             results = self._runner.run(plan)
             self._scheduler.commit(plan, results)
-        outputs = [_message(output) for output in self._scheduler.take_outputs()]
+        self._words += map(_message, self._scheduler.take_outputs())
+        words, self._words = self._words, []
         now = time.perf_counter()
         self._step_seconds += now - self._counted_until
         self._counted_until = now
-        self._channel.send(StepDone(outputs, self._stats()))
+        self._channel.send(StepDone(words, self._stats()))
 
     def _obey(self, commands: list[Command]) -> None:
         for command in commands:
             match command:
+                case Submit(generation, GenerationRequest(grammar=str(source)) as request):
+                    self._grammar_queue.add(generation, request, source, time.monotonic())
+                    known = True
                 case Submit(generation, request):
                     known = self._scheduler.submit(generation, request, time.monotonic())
                 case Cancel(generation):
-                    known = self._scheduler.cancel(generation)
+                    known = self._cancel(generation)
                 case _:
                     raise ProtocolError(f"{type(command).__name__} while running")
             self._num_late += not known
+
+    def _cancel(self, generation: int) -> bool:
+        if not self._grammar_queue.cancel(generation):
+            return self._scheduler.cancel(generation)
+        self._words.append(Closed(generation))
+        return True
+
+    def _schedule_compiled(self) -> None:
+        for generation, request, submitted_at, grammar in self._grammar_queue.take_ready():
+            if isinstance(grammar, GrammarFailed):
+                self._words.append(failed(generation, grammar))
+            else:
+                known = self._scheduler.submit(generation, request, submitted_at, grammar)
+                self._num_late += not known
 
     def _stats(self) -> EngineStats:
         scheduler, memory = self._scheduler, self._scheduler.memory
@@ -83,6 +125,7 @@ class EngineLoop:
             late_messages=self._num_late,
             forward_seconds=self._runner.forward_seconds,
             sampling_seconds=self._runner.sampling_seconds,
+            mask_seconds=self._grammars.clock.seconds,
             step_seconds=self._step_seconds,
         )
 

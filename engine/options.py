@@ -34,7 +34,7 @@ class EngineOptions:
     request_timeout_seconds: float = 3600.0
     step_timeout_seconds: float = 300.0
     max_preemptions: int = 8
-    output_queue_events: int = 1024
+    output_queue_events: int = 8192
 
     @property
     def longest_sequence(self) -> int:

@@ -8,6 +8,7 @@ import msgspec
 from engine.errors import (
     DeadlineExceeded,
     EngineError,
+    GrammarFailed,
     NumericError,
     OutOfMemory,
     QueueTimeout,
@@ -139,6 +140,6 @@ def failed(generation: int, error: EngineError) -> Failed:
 
 def error_of(failure: Failed) -> EngineError:
     """The error that the worker meant."""
-    known = (DeadlineExceeded, NumericError, OutOfMemory, QueueTimeout)
+    known = (DeadlineExceeded, GrammarFailed, NumericError, OutOfMemory, QueueTimeout)
     by_name: dict[str, type[EngineError]] = {error.__name__: error for error in known}
     return by_name.get(failure.error, EngineError)(failure.message)

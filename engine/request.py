@@ -19,7 +19,9 @@ class GenerationRequest:
 
     `client` is the fairness key: requests of one client share its turn. Each choice draws its own
     randomness from (seed, choice index, position). `prompt_logprobs` is None, or how many
-    alternatives (0 to 20) accompany the log-probability of each prompt token.
+    alternatives (0 to 20) accompany the log-probability of each prompt token. `grammar` is the
+    source that every reply follows, as `sampling.grammar` reads it: each of its tokens is one that
+    the grammar allows, and the reply ends where the grammar does.
 
     Raises:
         InvalidSamplingParams: `prompt_logprobs` is out of its range.
@@ -31,6 +33,7 @@ class GenerationRequest:
     num_choices: int = 1
     client: str = ""
     prompt_logprobs: int | None = None
+    grammar: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= (self.prompt_logprobs or 0) <= MAX_TOP_LOGPROBS:

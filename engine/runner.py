@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from engine.errors import EngineError, NumericError, OutOfMemory
+from engine.errors import EngineError, GrammarFailed, NumericError, OutOfMemory
 from engine.prompt_scores import Scores, drawn_logits, num_logits, score_prompts
 from engine.request import TokenLogprob
 from engine.sequence import suppressed_token_ids
@@ -25,7 +25,13 @@ from engine.step import (
 )
 from model_loader.rows import FlatBatch, Segment
 from model_loader.state import HybridState
-from sampling.sampler import NonFiniteLogits, SampledToken, Sampler, SamplerRow
+from sampling.sampler import (
+    Drawn,
+    NonFiniteLogits,
+    NothingToDraw,
+    Sampler,
+    SamplerRow,
+)
 
 Network = Callable[[FlatBatch, HybridState], Tensor]
 """Advances the state by the batch's rows; returns logits (wanted rows, vocab) in segment order."""
@@ -97,6 +103,7 @@ class Runner:
             position=sequence.num_generated,
             history=sequence.history,
             suppressed_ids=tuple(suppressed_token_ids(sequence, self._eos_token_ids)),
+            next_ids=sequence.matcher.next_ids if sequence.matcher else None,
         )
 
 
@@ -119,7 +126,9 @@ def _with_scores(scores: Scores, drawn: NewToken | EngineError | None) -> ChunkR
     return PromptScores(scores, drawn)
 
 
-def _result(drawn: SampledToken | NonFiniteLogits) -> NewToken | EngineError:
+def _result(drawn: Drawn) -> NewToken | EngineError:
+    if isinstance(drawn, NothingToDraw):
+        return GrammarFailed("no token is left that this request allows")
     if isinstance(drawn, NonFiniteLogits):
         return NumericError("the model's output for this request is not finite")
     top = tuple(TokenLogprob(token_id, logprob) for token_id, logprob in drawn.top_logprobs)

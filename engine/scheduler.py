@@ -8,20 +8,14 @@ from collections.abc import Sequence as ReadOnlySequence
 from dataclasses import dataclass
 
 from engine.allocator import AllocationError
-from engine.errors import DeadlineExceeded, EngineError, OutOfMemory, QueueTimeout
+from engine.decode_rows import decode_rows
+from engine.errors import DeadlineExceeded, EngineError, GrammarFailed, OutOfMemory, QueueTimeout
+from engine.grammars import Grammar
 from engine.memory import SequenceMemory
 from engine.options import EngineOptions
 from engine.prompt_rows import prompt_rows
-from engine.request import (
-    ChoiceEnded,
-    FinishReason,
-    GenerationEvent,
-    GenerationRequest,
-    PrefillProgress,
-    PromptLogprobs,
-    TokenEvent,
-)
-from engine.sequence import Phase, Sequence, finish_reason
+from engine.request import GenerationEvent, GenerationRequest, PrefillProgress, PromptLogprobs
+from engine.sequence import Phase, Sequence
 from engine.step import (
     Chunk,
     ChunkResult,
@@ -31,6 +25,7 @@ from engine.step import (
     StepPlan,
     StepResults,
 )
+from engine.token_events import append_drawn
 from engine.waiting import WaitingRoom
 
 DECODE_SHARE_OF_BUSY_STEP = 0.75
@@ -87,7 +82,13 @@ class Scheduler:
     def has_work(self) -> bool:
         return bool(self._generations)
 
-    def submit(self, generation: int, request: GenerationRequest, now: float) -> bool:
+    def submit(
+        self,
+        generation: int,
+        request: GenerationRequest,
+        now: float,
+        grammar: Grammar | None = None,
+    ) -> bool:
         """Queue every choice of a request. False if that generation number is already in use."""
         if generation in self._generations:
             return False
@@ -97,6 +98,7 @@ class Scheduler:
                 choice=choice,
                 arrival=self._num_arrivals + choice,
                 request=request,
+                matcher=grammar.new_matcher() if grammar else None,
             )
             for choice in range(request.num_choices)
         ]
@@ -167,7 +169,7 @@ class Scheduler:
     def _plan_together(self) -> list[Chunk]:
         chunks = self._plan_decodes()
         self._admit()
-        budget = self._options.step_rows - len(chunks)
+        budget = self._options.step_rows - sum(chunk.stop - chunk.start for chunk in chunks)
         if chunks:
             budget = min(budget, self._rows_beside_decode)
         return chunks + self._plan_prefills(budget)
@@ -182,10 +184,10 @@ class Scheduler:
         limit = self._options.step_rows
         if len(decoding) < len(self.running) or self.waiting.head():
             limit = math.ceil(limit * DECODE_SHARE_OF_BUSY_STEP)
-        longest_idle = sorted(decoding, key=lambda sequence: sequence.last_step)[:limit]
+        shares = decode_rows(decoding, limit)
         # Oldest first, so that making room never takes a sequence that is already planned.
-        by_age = sorted(longest_idle, key=lambda sequence: sequence.arrival)
-        return [chunk for sequence in by_age for chunk in self._plan_chunk(sequence, 1)]
+        by_age = sorted(shares, key=lambda share: share[0].arrival)
+        return [chunk for sequence, rows in by_age for chunk in self._plan_chunk(sequence, rows)]
 
     def _plan_prefills(self, budget: int) -> list[Chunk]:
         prefilling = [sequence for sequence in self.running if not sequence.is_decoding]
@@ -254,22 +256,15 @@ class Scheduler:
             self._append(sequence, result)
 
     def _append(self, sequence: Sequence, new: NewToken) -> None:
-        if sequence.request.sampling.max_tokens == 0:
-            self._tell(sequence, ChoiceEnded(sequence.choice, FinishReason.LENGTH))
-            self._finish(sequence)
-            return
-        sequence.append(new.token_id)
-        reason = finish_reason(sequence, self._eos_token_ids, self._options.longest_sequence)
-        event = TokenEvent(
-            choice=sequence.choice,
-            token_id=new.token_id,
-            logprob=new.logprob,
-            top_logprobs=new.top_logprobs,
-            finish_reason=reason,
-        )
-        self._tell(sequence, event)
-        if reason is not None:
-            self._finish(sequence)
+        longest = self._options.longest_sequence
+        try:
+            for event in append_drawn(sequence, new, self._eos_token_ids, longest):
+                self._tell(sequence, event)
+                if event.finish_reason is not None:
+                    self._finish(sequence)
+                    return
+        except GrammarFailed as error:
+            self._end(sequence.generation, error)
 
     def _finish(self, sequence: Sequence) -> None:
         """End one choice; the generation ends with its last one."""

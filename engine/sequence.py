@@ -4,7 +4,11 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from engine.request import FinishReason, GenerationRequest
+from sampling.grammar_matcher import GrammarMatcher
 from sampling.history import TokenHistory
+
+MOST_DECODE_ROWS = 16
+"""The rows of a token and of those that a grammar forces after it; more wait like a prompt."""
 
 
 class Phase(Enum):
@@ -22,13 +26,15 @@ class Sequence:
     `history` counts the same tokens for the sampler, and like them outlives a preemption. `arrival`
     orders all sequences by age. `num_scored` prompt rows have told how probable the token after
     them is, which a preemption does not undo. Until `suspect_until` rows are computed again, the
-    sequence runs alone: it took part in a step that raised.
+    sequence runs alone: it took part in a step that raised. `matcher` knows what the grammar lets
+    follow the newest token; like the tokens, it outlives a preemption.
     """
 
     generation: int
     choice: int
     arrival: int
     request: GenerationRequest
+    matcher: GrammarMatcher | None = None
     tokens: list[int] = field(init=False)
     history: TokenHistory = field(init=False)
     phase: Phase = Phase.WAITING
@@ -45,9 +51,15 @@ class Sequence:
         self.history = TokenHistory(self.tokens)
 
     def append(self, token_id: int) -> None:
-        """Take in a generated token; its row is not computed yet."""
+        """Take in a generated token; its row is not computed yet.
+
+        Raises:
+            GrammarStuck: the grammar cannot go on; the sequence is of no more use.
+        """
         self.tokens.append(token_id)
         self.history.append(token_id)
+        if self.matcher is not None:
+            self.matcher.accept(token_id)
 
     @property
     def client(self) -> str:
@@ -76,8 +88,8 @@ class Sequence:
 
     @property
     def is_decoding(self) -> bool:
-        """Only the newest generated token is missing from the state."""
-        return self.num_remaining == 1 and self.num_generated > 0
+        """Only the newest tokens are missing from the state: a few, if a grammar forced some."""
+        return self.num_generated > 0 and self.num_remaining <= MOST_DECODE_ROWS
 
     @property
     def is_suspect(self) -> bool:
@@ -87,9 +99,14 @@ class Sequence:
 def finish_reason(
     sequence: Sequence, eos_token_ids: frozenset[int], context_length: int
 ) -> FinishReason | None:
-    """Whether the newest token, already appended, ends the sequence; stopping wins over length."""
+    """Whether the newest token, already appended, ends the sequence; stopping wins over length.
+
+    A grammar that has ended leaves nothing to add, neither for `min_tokens` nor for `ignore_eos`.
+    """
     sampling = sequence.request.sampling
     token = sequence.tokens[-1]
+    if sequence.matcher is not None and token in eos_token_ids:
+        return FinishReason.STOP
     if sequence.num_generated > sampling.min_tokens:
         if token in sampling.stop_token_ids:
             return FinishReason.STOP

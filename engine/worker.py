@@ -68,7 +68,7 @@ def _serve(channel: Channel, load: Load) -> None:
         return
     channel.send(Ready(loaded.info))
     scheduler = Scheduler(options, loaded.eos_token_ids, rows_beside_decode)
-    EngineLoop(channel, scheduler, loaded.runner).run()
+    EngineLoop(channel, scheduler, loaded.runner, loaded.grammars).run()
 
 
 def _receive_options(channel: Channel) -> EngineOptions:

@@ -26,6 +26,7 @@ GraniteError                       kernels.errors
 │   ├── DeadlineExceeded      504  deadline_exceeded
 │   ├── WorkerDied            500  worker_died
 │   ├── InvalidRequest        400  invalid_prompt
+│   ├── GrammarFailed         400  grammar_failed
 │   ├── NumericError          500  numeric_error
 │   ├── OutOfMemory           503  out_of_memory
 │   └── SlowReader            408  slow_reader
@@ -208,6 +209,7 @@ _SHAPES: Mapping[type[GraniteError], _Shape] = {
     engine_errors.WorkerDied: _Shape(
         500, "worker_died", "The model worker ended while it answered this request"
     ),
+    engine_errors.GrammarFailed: _Shape(400, "grammar_failed"),
     engine_errors.NumericError: _Shape(
         500, "numeric_error", "The model produced non-finite numbers for this request"
     ),

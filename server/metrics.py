@@ -100,6 +100,9 @@ class _EngineCollector(Collector):
             CounterMetricFamily(
                 "granite_sampling_seconds", "Part of it in the sampler", stats.sampling_seconds
             ),
+            CounterMetricFamily(
+                "granite_mask_seconds", "Part of it in grammars", stats.mask_seconds
+            ),
         ]
 
 

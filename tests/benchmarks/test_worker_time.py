@@ -14,7 +14,13 @@ from tests.fakes import FakeEngine
 class BusyEngine(FakeEngine):
     @property
     def stats(self) -> EngineStats:
-        return replace(super().stats, step_seconds=4.0, forward_seconds=2.5, sampling_seconds=0.5)
+        return replace(
+            super().stats,
+            step_seconds=4.0,
+            forward_seconds=2.0,
+            sampling_seconds=0.5,
+            mask_seconds=0.5,
+        )
 
 
 def read(response: httpx2.Response) -> WorkerSeconds | None:
@@ -30,7 +36,7 @@ def test_our_metrics_page_says_how_the_worker_spends_its_steps() -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.watch(BusyEngine())
     seconds = read(httpx2.Response(200, content=metrics.exposition()))
-    assert seconds == WorkerSeconds(step=4.0, forward=2.5, sampling=0.5)
+    assert seconds == WorkerSeconds(step=4.0, forward=2.0, sampling=0.5, mask=0.5)
     assert seconds.share_outside == pytest.approx(0.25)
 
 

@@ -11,13 +11,14 @@ import sys
 import time
 from collections.abc import Callable
 
+from engine.grammars import GrammarCompiler
 from engine.interface import EngineInfo
 from engine.options import EngineOptions
 from engine.step import StepPlan, StepResults
 from engine.warm_up import Loaded
 from engine.worker import run_worker
 from model_loader.errors import CorruptWeights
-from tests.engine.fakes import EOS, VOCAB_SIZE, FakeRunner
+from tests.engine.fakes import EOS, VOCAB_SIZE, FakeRunner, vocabulary
 
 WARM_UP_STEPS = 8
 
@@ -60,7 +61,8 @@ def load(options: EngineOptions, progress: Callable[[float], None]) -> Loaded:
         vocab_size=VOCAB_SIZE,
         num_slots=options.num_slots,
     )
-    return Loaded(MisbehavingRunner(options, faults), info, frozenset({EOS}))
+    runner = MisbehavingRunner(options, faults)
+    return Loaded(runner, info, frozenset({EOS}), GrammarCompiler(vocabulary))
 
 
 if __name__ == "__main__":

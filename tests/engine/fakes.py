@@ -6,15 +6,20 @@ A stale slot, a foreign page or a row computed twice changes every token that fo
 
 from zlib import crc32
 
+import numpy as np
+
 from engine.errors import EngineError
+from engine.grammars import Grammar
 from engine.options import EngineOptions
 from engine.request import GenerationRequest, PromptLogprobs, ScoredToken, TokenEvent
 from engine.scheduler import Output, Scheduler
 from engine.step import Chunk, ChunkResult, NewToken, PromptScores, StepPlan, StepResults
+from sampling.grammar import GrammarVocabulary
 from sampling.params import SamplingParams
+from tests.byte_vocabulary import END, byte_vocabulary
 
 VOCAB_SIZE = 1000
-EOS = 0
+EOS = END
 
 
 class FakeRunner:
@@ -53,7 +58,16 @@ class FakeRunner:
         sequence = chunk.sequence
         read = [self._rows[row] for row in rows[: chunk.stop]]
         seen = (self._slots[sequence.slot], read, sequence.request.sampling.seed, sequence.choice)
-        return NewToken(token_id=1 + crc32(repr(seen).encode()) % (VOCAB_SIZE - 1))
+        digest = crc32(repr(seen).encode())
+        if sequence.matcher is None:
+            return NewToken(token_id=1 + digest % (VOCAB_SIZE - 1))
+        allowed = sequence.matcher.next_ids
+        ids = [allowed] if isinstance(allowed, int) else np.flatnonzero(allowed)
+        return NewToken(token_id=int(ids[digest % len(ids)]))
+
+
+def vocabulary() -> GrammarVocabulary:
+    return byte_vocabulary(VOCAB_SIZE)
 
 
 def small_options(**changes: object) -> EngineOptions:
@@ -76,6 +90,7 @@ def make_request(
     client: str = "",
     num_choices: int = 1,
     prompt_logprobs: int | None = None,
+    grammar: str | None = None,
     **sampling: object,
 ) -> GenerationRequest:
     values: dict[str, object] = {"seed": 7, **sampling, "max_tokens": max_tokens}
@@ -87,6 +102,7 @@ def make_request(
         num_choices=num_choices,
         client=client,
         prompt_logprobs=prompt_logprobs,
+        grammar=grammar,
     )
 
 
@@ -136,9 +152,9 @@ def solo_tokens(request: GenerationRequest, choice: int = 0) -> list[int]:
     return tokens_of(solo_outputs(request), 1, choice)
 
 
-def solo_outputs(request: GenerationRequest) -> list[Output]:
+def solo_outputs(request: GenerationRequest, grammar: Grammar | None = None) -> list[Output]:
     """All news of the request, as generation 1, with the whole machine to itself."""
     options = small_options(num_slots=16, num_pages=64, step_rows=1024)
     scheduler = Scheduler(options, frozenset({EOS}))
-    scheduler.submit(1, request, 0.0)
+    scheduler.submit(1, request, 0.0, grammar)
     return run_until_idle(scheduler, FakeRunner(options))

@@ -5,10 +5,13 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from llguidance import LLMatcher
 
 from engine.allocator import AllocationError
 from engine.channel import Channel, ChannelClosed
+from engine.errors import GrammarFailed
 from engine.framing import FrameReader, ProtocolError
+from engine.grammars import GrammarCompiler
 from engine.interface import EngineStats
 from engine.loop import EngineLoop
 from engine.protocol import (
@@ -16,6 +19,7 @@ from engine.protocol import (
     Cancel,
     Closed,
     Command,
+    Failed,
     Progress,
     Start,
     StepDone,
@@ -24,17 +28,27 @@ from engine.protocol import (
     Word,
     decode_report,
     encode,
+    error_of,
 )
 from engine.scheduler import Scheduler
 from kernels.errors import GraniteError
-from tests.engine.fakes import EOS, FakeRunner, make_request, small_options, solo_tokens
+from sampling.grammar import GrammarVocabulary
+from tests.byte_vocabulary import decode
+from tests.engine.fakes import EOS, FakeRunner, make_request, small_options, solo_tokens, vocabulary
 
 
 class Peer:
     """The API's end of the socket pair, with the loop running on a thread of its own."""
 
-    def __init__(self, connection: socket.socket, scheduler: Scheduler, loop: EngineLoop) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        scheduler: Scheduler,
+        loop: EngineLoop,
+        vocabulary_is_there: threading.Event,
+    ) -> None:
         self.scheduler = scheduler
+        self.vocabulary_is_there = vocabulary_is_there
         self._connection = connection
         self._frames = FrameReader()
         self.steps: list[StepDone] = []
@@ -48,6 +62,13 @@ class Peer:
         except GraniteError as error:
             self.ended_with = error
 
+    def read_until_said(self, kind: type[Word], count: int) -> list[Word]:
+        """All outputs up to the report with the last of `count` words of one kind."""
+        outputs: list[Word] = []
+        while sum(isinstance(output, kind) for output in outputs) < count:
+            outputs += self._read()
+        return outputs
+
     def send(self, *commands: Command) -> None:
         self._connection.sendall(b"".join(encode(command) for command in commands))
 
@@ -55,13 +76,18 @@ class Peer:
         """All outputs up to the first report of an engine without work."""
         outputs: list[Word] = []
         while True:
-            for payload in self._frames.feed(self._connection.recv(2**16)):
-                step = decode_report(payload)
-                assert isinstance(step, StepDone)
-                self.steps.append(step)
-                outputs += step.outputs
-                if step.stats.running == step.stats.waiting == 0:
-                    return outputs
+            outputs += self._read()
+            if self.steps and self.stats.running == self.stats.waiting == 0:
+                return outputs
+
+    def _read(self) -> list[Word]:
+        outputs: list[Word] = []
+        for payload in self._frames.feed(self._connection.recv(2**16)):
+            step = decode_report(payload)
+            assert isinstance(step, StepDone)
+            self.steps.append(step)
+            outputs += step.outputs
+        return outputs
 
     @property
     def stats(self) -> EngineStats:
@@ -77,8 +103,18 @@ def peer() -> Iterator[Peer]:
     ours, theirs = socket.socketpair()
     options = small_options()
     scheduler = Scheduler(options, frozenset({EOS}))
-    peer = Peer(ours, scheduler, EngineLoop(Channel(theirs), scheduler, FakeRunner(options)))
+    vocabulary_is_there = threading.Event()
+    vocabulary_is_there.set()
+
+    def load_vocabulary() -> GrammarVocabulary:
+        assert vocabulary_is_there.wait(10)
+        return vocabulary()
+
+    grammars = GrammarCompiler(load_vocabulary)
+    loop = EngineLoop(Channel(theirs), scheduler, FakeRunner(options), grammars)
+    peer = Peer(ours, scheduler, loop, vocabulary_is_there)
     yield peer
+    vocabulary_is_there.set()
     peer.close()
     theirs.close()
 
@@ -127,3 +163,42 @@ def test_a_lost_page_is_found_when_the_engine_becomes_idle(peer: Peer) -> None:
     peer.send(Submit(1, make_request()))
     peer.thread.join(timeout=10)
     assert isinstance(peer.ended_with, AllocationError)
+
+
+GRAMMAR = LLMatcher.grammar_from_regex("[ab]cd")
+
+
+def test_a_request_with_a_grammar_follows_it(peer: Peer) -> None:
+    peer.send(Submit(1, make_request(max_tokens=9, grammar=GRAMMAR)))
+    outputs = peer.read_until_said(Token, 4)
+    ids = [output.event.token_id for output in outputs if isinstance(output, Token)]
+    assert decode(ids) in {b"acd", b"bcd"}
+    assert ids[-1] == EOS
+    assert 0 < peer.stats.mask_seconds < peer.stats.step_seconds
+
+
+def test_a_grammar_that_does_not_compile_fails_its_request(peer: Peer) -> None:
+    peer.send(Submit(1, make_request(grammar=LLMatcher.grammar_from_regex("("))))
+    (failure,) = peer.read_until_said(Failed, 1)
+    assert isinstance(failure, Failed)
+    assert isinstance(error_of(failure), GrammarFailed)
+
+
+def test_a_request_may_be_cancelled_while_its_grammar_is_compiled(peer: Peer) -> None:
+    peer.vocabulary_is_there.clear()
+    peer.send(Submit(1, make_request(grammar=GRAMMAR)), Cancel(1), Cancel(1))
+    assert peer.read_until_said(Closed, 1) == [Closed(1)]
+    peer.vocabulary_is_there.set()
+    peer.send(Submit(2, make_request(max_tokens=1)))
+    peer.read_until_said(Token, 1)
+    assert peer.stats.late_messages == 1
+
+
+def test_other_requests_go_on_while_a_grammar_is_compiled(peer: Peer) -> None:
+    peer.vocabulary_is_there.clear()
+    peer.send(Submit(1, make_request(grammar=GRAMMAR)), Submit(2, make_request(max_tokens=3)))
+    outputs = peer.read_until_said(Token, 3)
+    assert {output.generation for output in outputs} == {2}
+    peer.vocabulary_is_there.set()
+    outputs = peer.read_until_said(Token, 4)
+    assert {output.generation for output in outputs} == {1}

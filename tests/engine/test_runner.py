@@ -1,6 +1,5 @@
 """The runner on a real random network: right tokens, and faults that stay with their request."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -8,93 +7,17 @@ import torch
 from torch import Tensor
 
 from engine.errors import EngineError, NumericError, OutOfMemory
-from engine.options import EngineOptions
-from engine.request import GenerationRequest, TokenEvent
-from engine.runner import Network, Runner
-from engine.scheduler import Output, Scheduler
+from engine.request import TokenEvent
 from engine.sequence import Sequence
 from engine.step import Chunk, StepFailed, StepPlan
-from model_loader.load import LoadedModel, load_model
+from model_loader.load import LoadedModel
 from model_loader.rows import FlatBatch
 from model_loader.state import HybridState
-from sampling.sampler import Sampler
-from tests.engine.fakes import error_of, make_request, scores_of, small_options, tokens_of
-from tests.tiny_checkpoint import load_oracle, write_checkpoint
+from tests.engine.fakes import error_of, make_request, scores_of, tokens_of
+from tests.engine.machine import drawing, make, reply_of
+from tests.tiny_checkpoint import load_oracle
 
-EOS = frozenset({257})
 PROMPTS = [tuple(range(n, n + length)) for n, length in ((1, 1), (40, 7), (90, 16), (130, 37))]
-
-
-@dataclass
-class Machine:
-    """One engine without a process: a scheduler and a runner over one state."""
-
-    scheduler: Scheduler
-    runner: Runner
-    state: HybridState
-
-    def run(self, requests: dict[int, GenerationRequest]) -> list[Output]:
-        for generation, request in requests.items():
-            self.scheduler.submit(generation, request, 0.0)
-        outputs: list[Output] = []
-        for _ in range(500):
-            plan = self.scheduler.next(0.0)
-            self.scheduler.commit(plan, self.runner.run(plan))
-            self.scheduler.check_integrity()
-            outputs += self.scheduler.take_outputs()
-            if not self.scheduler.has_work:
-                return outputs
-        raise AssertionError("still busy after 500 steps")
-
-    def poison(self) -> None:
-        """Fill all state and pages with what must never be read."""
-        for tensor in vars(self.state).values():
-            if isinstance(tensor, Tensor):
-                tensor.fill_(torch.nan)
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture(scope="module")
-def model(directory: Path) -> LoadedModel:
-    return load_model(directory, torch.float32, torch.device("cpu"), lambda _: None)
-
-
-def real_options(**changes: object) -> EngineOptions:
-    """The network wants pages of whole attention tiles."""
-    return small_options(**{"page_length": 16, "num_pages": 32, "context_length": 128, **changes})
-
-
-def make(model: LoadedModel, network: Network | None = None, **changes: object) -> Machine:
-    options = real_options(**changes)
-    state = HybridState(
-        model.config,
-        num_slots=options.num_slots,
-        num_pages=options.num_pages,
-        page_length=options.page_length,
-        block_length=16,
-        dtype=torch.float32,
-        device=torch.device("cpu"),
-    )
-    runner = Runner(network or model.network, state, Sampler(), EOS)
-    return Machine(Scheduler(options, EOS), runner, state)
-
-
-def drawing(prompt: tuple[int, ...], max_tokens: int = 12, **sampling: object) -> GenerationRequest:
-    """Every token with its log-probability: two runs that agree on these have computed the same."""
-    return make_request(prompt, max_tokens, logprobs=0, **sampling)  # type: ignore[arg-type]  # real names
-
-
-def reply_of(outputs: list[Output], generation: int, choice: int = 0) -> list[tuple[int, float]]:
-    events = [output.event for output in outputs if output.generation == generation]
-    return [
-        (event.token_id, event.logprob)
-        for event in events
-        if isinstance(event, TokenEvent) and event.choice == choice and event.logprob is not None
-    ]
 
 
 def test_probabilities_are_those_of_the_reference_implementation(

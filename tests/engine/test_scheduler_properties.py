@@ -5,8 +5,10 @@ exactly once.
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from llguidance import LLMatcher
 
 from engine.errors import EngineError
+from engine.grammars import Grammar, GrammarCompiler
 from engine.request import ChoiceEnded, GenerationRequest, TokenEvent
 from engine.scheduler import Cancelled, Output, Scheduler
 from engine.step import StepFailed
@@ -19,10 +21,19 @@ from tests.engine.fakes import (
     small_options,
     solo_outputs,
     tokens_of,
+    vocabulary,
 )
 
 NUM_SLOTS = 3
 NUM_PAGES = 9
+GRAMMARS = [
+    GrammarCompiler(vocabulary).compile(source).result()
+    for source in (
+        LLMatcher.grammar_from_regex("[abc](, name: [ab]){2,}(the end|!)"),
+        LLMatcher.grammar_from_regex("a long text with only one end, and that is soon[.!]"),
+        LLMatcher.grammar_from_json_schema('{"type": "object"}'),
+    )
+]
 
 
 class SchedulerMachine(RuleBasedStateMachine):
@@ -40,6 +51,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.scheduler = Scheduler(options, frozenset({EOS}))
         self.runner = FakeRunner(options)
         self.requests: dict[int, GenerationRequest] = {}
+        self.grammars: dict[int, Grammar | None] = {}
         self.outputs: list[Output] = []
         self.now = 0.0
 
@@ -49,6 +61,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         num_choices=st.integers(1, 3),
         client=st.sampled_from("abc"),
         prompt_logprobs=st.sampled_from([None, 0]),
+        logprobs=st.sampled_from([None, 0]),
+        grammar=st.sampled_from([None, None, *GRAMMARS]),
     )
     def submit(
         self,
@@ -57,6 +71,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         num_choices: int,
         client: str,
         prompt_logprobs: int | None,
+        logprobs: int | None,
+        grammar: Grammar | None,
     ) -> None:
         generation = len(self.requests)
         prompt = tuple(range(generation + 1, generation + 1 + length))
@@ -66,9 +82,11 @@ class SchedulerMachine(RuleBasedStateMachine):
             num_choices=num_choices,
             client=client,
             prompt_logprobs=prompt_logprobs,
+            logprobs=logprobs,
         )
         self.requests[generation] = request
-        assert self.scheduler.submit(generation, request, self.now)
+        self.grammars[generation] = grammar
+        assert self.scheduler.submit(generation, request, self.now, grammar)
 
     @rule(pick=st.integers(0, 100))
     def cancel(self, pick: int) -> None:
@@ -128,7 +146,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             ends = self.ends(generation)
             whole = any(isinstance(end, EngineError | Cancelled) for end in ends)
             assert whole or len(ends) == request.num_choices
-            solo = solo_outputs(request)
+            solo = solo_outputs(request, self.grammars[generation])
             for choice in range(request.num_choices):
                 tokens = tokens_of(self.outputs, generation, choice)
                 assert tokens == tokens_of(solo, 1, choice)[: len(tokens)]

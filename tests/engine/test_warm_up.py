@@ -3,12 +3,20 @@
 import pytest
 
 from engine.errors import EngineError, NumericError
+from engine.grammars import GrammarCompiler
 from engine.interface import EngineInfo
 from engine.options import EngineOptions
 from engine.scheduler import Scheduler
 from engine.step import StepPlan, StepResults
 from engine.warm_up import FEWEST_ROWS, Loaded, measure_rows_beside_decode, prove
-from tests.engine.fakes import EOS, FakeRunner, make_request, run_step, small_options
+from tests.engine.fakes import (
+    EOS,
+    FakeRunner,
+    make_request,
+    run_step,
+    small_options,
+    vocabulary,
+)
 
 OPTIONS = small_options(num_pages=64, page_length=16, step_rows=128, context_length=512)
 
@@ -44,7 +52,7 @@ def loaded(runner: FakeRunner) -> Loaded:
         vocab_size=100,
         num_slots=4,
     )
-    return Loaded(runner, info, frozenset({EOS}))
+    return Loaded(runner, info, frozenset({EOS}), GrammarCompiler(vocabulary))
 
 
 def measured(
