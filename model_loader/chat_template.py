@@ -85,7 +85,7 @@ class ChatTemplate:
         guarded = guard.guard(variables)
         continues = conversation.continue_final_message
         if continues:
-            _mark_end(guarded["messages"][-1], guard.mark)
+            _mark_end(guarded["messages"], guard.mark)
         opens_turn = conversation.add_generation_prompt and not continues
         text = self._run(guard, guarded, opens_turn)
         if continues:
@@ -118,12 +118,15 @@ class ChatTemplate:
             raise InvalidConversation(f"the chat template refused: {reason}") from failure
 
 
-def _mark_end(message: dict[str, Any], mark: str) -> None:
-    """Mark the end of the content of a message, which is text or a list of text parts."""
-    if isinstance(message["content"], str):
-        message["content"] += mark
+def _mark_end(messages: list[dict[str, Any]], mark: str) -> None:
+    """Mark the end of the last message's content, which is text or a list of text parts."""
+    content = messages[-1].get("content") if messages else None
+    if isinstance(content, str):
+        messages[-1]["content"] = content + mark
+    elif isinstance(content, list) and content and isinstance(content[-1].get("text"), str):
+        content[-1]["text"] += mark
     else:
-        message["content"][-1]["text"] += mark
+        raise InvalidConversation("there is no text of a last message to continue")
 
 
 def _before(mark: str, text: str) -> str:

@@ -31,7 +31,7 @@ class ChatPromptFields(ToolFields):
         if continues and self.add_generation_prompt:
             message = "continue_final_message and add_generation_prompt exclude each other"
             raise BadRequest(message, "continue_final_message")
-        if continues and (messages[-1].role != "assistant" or messages[-1].tool_calls):
+        if continues and not messages[-1].is_assistants_text:
             message = "continue_final_message needs an assistant's text as the last message"
             raise BadRequest(message, "continue_final_message")
         return ChatPrompt(

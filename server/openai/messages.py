@@ -77,6 +77,10 @@ class Message(RequestModel):
     annotations: list[Any] | None = None
     audio: None = None
 
+    @property
+    def is_assistants_text(self) -> bool:
+        return self.role == "assistant" and not (self.tool_calls or self.function_call)
+
     def neutral(self) -> ChatMessage:
         """The message without its dialect."""
         content = self.content

@@ -289,3 +289,11 @@ def test_a_message_that_is_not_shown_once_cannot_be_continued(tmp_path: Path, so
     )
     with pytest.raises(InvalidConversation):
         own.render(begun)
+
+
+@pytest.mark.parametrize("messages", [[], [{"role": "assistant"}], [{"content": []}]])
+def test_without_text_there_is_nothing_to_continue(
+    template: ChatTemplate, messages: list[dict[str, Any]]
+) -> None:
+    with pytest.raises(InvalidConversation, match="to continue"):
+        template.render(Conversation(messages=messages, continue_final_message=True))

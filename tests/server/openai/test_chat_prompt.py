@@ -12,6 +12,8 @@ from tests.server.openai.support import HELLO
 END_OF_ROLE = 265
 BEGUN = [*HELLO["messages"], {"role": "assistant", "content": "It is <|end_of_text|> b"}]
 
+CALLED = [{"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}}]
+
 
 def rendered(client: TestClient, **fields: Any) -> str:
     response = client.post("/apply-template", json=HELLO | fields)
@@ -67,6 +69,10 @@ def test_the_last_message_can_be_continued(
     ("fields", "param"),
     [
         ({"continue_final_message": True}, "continue_final_message"),
+        (
+            {"messages": CALLED, "continue_final_message": True},
+            "continue_final_message",
+        ),
         (
             {"messages": BEGUN, "continue_final_message": True, "add_generation_prompt": True},
             "continue_final_message",
