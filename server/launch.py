@@ -81,7 +81,7 @@ def _precision(options: EngineOptions) -> str:
     place = f"{weights} on {options.device}, {threads}"
     if options.is_native or options.device != "cpu":
         return place
-    return f"{place}, plain torch (slow: no native kernels for this machine)"
+    return f"{place}, plain torch (slow: no native kernels for this machine or precision)"
 
 
 def curl_example(url: str, model: str, *, needs_key: bool) -> str:

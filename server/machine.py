@@ -17,14 +17,14 @@ PROBE_SECONDS = 10
 class Machine:
     """`free_gpu_bytes` is None where no GPU answers or the installed torch cannot use one.
 
-    `has_native_kernels` is about the installation, `has_avx512` about the processor.
+    `has_native_kernels` is about the installation, `has_avx2` about the processor.
     """
 
     cores: int
     free_bytes: int
     has_fast_bf16: bool
     has_native_kernels: bool = False
-    has_avx512: bool = False
+    has_avx2: bool = False
     free_gpu_bytes: int | None = None
 
 
@@ -35,7 +35,7 @@ def probe_machine() -> Machine:
         free_bytes=_free_bytes(),
         has_fast_bf16=_has_fast_bf16(),
         has_native_kernels=library_path().exists(),
-        has_avx512=_has_avx512(),
+        has_avx2=_has_avx2(),
         free_gpu_bytes=_free_gpu_bytes(),
     )
 
@@ -75,11 +75,9 @@ def _has_fast_bf16() -> bool:
     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(_read_words("/proc/cpuinfo"))
 
 
-def _has_avx512() -> bool:
-    """What the fast native kernels are compiled for; elsewhere their plain C++ form runs."""
-    return {"avx512_vnni", "avx512_bf16", "avx512vl", "avx512bw", "avx512dq"} <= set(
-        _read_words("/proc/cpuinfo")
-    )
+def _has_avx2() -> bool:
+    """What the fast native kernels need at least; elsewhere their plain C++ form runs."""
+    return {"avx2", "fma", "f16c"} <= set(_read_words("/proc/cpuinfo"))
 
 
 def _free_gpu_bytes() -> int | None:

@@ -122,12 +122,18 @@ def _device(settings: Settings, machine: Machine) -> str:
 def _precision(
     settings: Settings, config: ModelConfig, machine: Machine, device: str, free: int
 ) -> Precision:
-    dtype = _dtype(settings, config, machine, device, free)
     can_be_native = device == "cpu" and machine.has_native_kernels
-    is_fast = can_be_native and machine.has_avx512
+    # In plain C++ they lose to torch's products wherever there is more than one row.
+    is_fast = can_be_native and machine.has_avx2
+    is_bf16_fast = device == "cuda" or machine.has_fast_bf16 or is_fast
+    dtype = _dtype(settings, config, is_bf16_fast, free)
     quantization = _quantization(settings, dtype, can_be_native, is_fast)
-    # Without AVX-512 nothing shows that plain C++ beats torch's products: it only saves memory.
-    return Precision(dtype, quantization, is_fast or quantization != "none")
+    if quantization != "none" or dtype == "bf16":
+        return Precision(dtype, quantization, is_fast or quantization != "none")
+    # Native or not, torch multiplies by fp32 weights; beside native kernels it has one thread.
+    exact = Precision(dtype)
+    is_one_thread = (settings.threads or _threads(machine, weight_bytes(config, exact))) == 1
+    return Precision(dtype, is_native=is_fast and is_one_thread)
 
 
 def _quantization(
@@ -143,15 +149,12 @@ def _quantization(
     return settings.quantize
 
 
-def _dtype(
-    settings: Settings, config: ModelConfig, machine: Machine, device: str, free: int
-) -> DtypeName:
+def _dtype(settings: Settings, config: ModelConfig, is_bf16_fast: bool, free: int) -> DtypeName:
     if settings.dtype != "auto":
         return settings.dtype
     exact_bytes = weight_bytes(config, Precision("fp32"))
     if exact_bytes <= SMALL_MODEL_BYTES:
         return "fp32"
-    is_bf16_fast = device == "cuda" or machine.has_fast_bf16
     return "bf16" if is_bf16_fast or exact_bytes > free * STATE_SHARE else "fp32"
 
 

@@ -59,6 +59,16 @@ def test_bf16_is_fast_where_the_processor_has_instructions_for_it(
     assert probe_machine().has_fast_bf16 is is_fast
 
 
+@pytest.mark.parametrize(
+    ("flags", "has_avx2"), [("avx2 fma", False), ("avx2 fma f16c avx512f", True)]
+)
+def test_vectors_are_usable_only_with_all_that_the_kernels_are_compiled_for(
+    flags: str, has_avx2: bool, system_files: dict[str, str]
+) -> None:
+    system_files["/proc/cpuinfo"] = f"flags : {flags}"
+    assert probe_machine().has_avx2 is has_avx2
+
+
 @pytest.mark.usefixtures("nvidia_smi")
 def test_a_gpu_is_found_with_its_free_memory() -> None:
     assert probe_machine().free_gpu_bytes == 70_000 * MEBIBYTE

@@ -64,7 +64,7 @@ NATIVE = Machine(
     free_bytes=256 * GIBIBYTE,
     has_fast_bf16=True,
     has_native_kernels=True,
-    has_avx512=True,
+    has_avx2=True,
 )
 GPU = Machine(cores=16, free_bytes=64 * GIBIBYTE, has_fast_bf16=False, free_gpu_bytes=70 * GIBIBYTE)
 
@@ -117,12 +117,32 @@ def test_a_small_model_and_a_chosen_precision_are_left_as_they_are() -> None:
     assert plan(NATIVE, dtype="bf16", quantize="int4").options.quantization == "int4"
 
 
-def test_without_avx512_the_native_kernels_serve_only_who_asks_for_few_bits() -> None:
+def test_without_avx2_the_native_kernels_serve_only_who_asks_for_few_bits() -> None:
     older = Machine(cores=8, free_bytes=64 * GIBIBYTE, has_fast_bf16=False, has_native_kernels=True)
     options = plan(older).options
-    assert (options.is_native, options.quantization) == (False, "none")
+    assert (options.is_native, options.quantization, options.dtype) == (False, "none", "fp32")
     options = plan(older, quantize="int8").options
     assert (options.is_native, options.quantization) == (True, "int8")
+
+
+def test_with_avx2_the_native_kernels_serve_without_instructions_for_bf16() -> None:
+    desktop = Machine(
+        cores=8,
+        free_bytes=64 * GIBIBYTE,
+        has_fast_bf16=False,
+        has_native_kernels=True,
+        has_avx2=True,
+    )
+    options = plan(desktop).options
+    assert (options.is_native, options.quantization, options.dtype) == (True, "int8", "bf16")
+    options = plan(desktop, quantize="none").options
+    assert (options.is_native, options.dtype) == (True, "bf16")
+
+
+def test_fp32_weights_go_through_torch_unless_one_thread_is_enough() -> None:
+    assert plan(NATIVE, TINY).options.is_native
+    assert not plan(NATIVE, TINY, threads=2).options.is_native
+    assert not plan(NATIVE, dtype="fp32").options.is_native
 
 
 def test_quantised_weights_take_less_memory() -> None:
