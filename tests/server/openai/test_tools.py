@@ -1,8 +1,10 @@
 """Tools on chat completions: what the model gets to see, and what its calls become."""
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies
 from openai.types.chat import ChatCompletionChunk
 from starlette.testclient import TestClient
 
@@ -87,6 +89,37 @@ def test_a_streamed_reply_has_the_calls_of_the_whole_one(
         ("clock", "{}"),
     ]
     assert chunks[-1].choices[0].finish_reason == whole.finish_reason == "tool_calls"
+
+
+_SCRAPS = [PARIS, NOON, "\n", " ", "<tool_call>", "</tool_call>", '{"name": "f', '"}', "<", "é"]
+
+
+@settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(scraps=strategies.lists(strategies.sampled_from(_SCRAPS), max_size=6))
+def test_whatever_the_model_writes_streams_add_up_to_whole_replies(
+    client: TestClient, engine: FakeEngine, scraps: list[str]
+) -> None:
+    engine.script = says("".join(scraps))
+    (whole,) = chat(client, tools=TOOLS, temperature=0).choices
+    chunks = chat_stream(client, tools=TOOLS, temperature=0)
+    assert joined(chunks) == (whole.message.content or "")
+    assert chunks[-1].choices[0].finish_reason == whole.finish_reason
+    calls = [one.function for one in whole.message.tool_calls or () if one.type == "function"]
+    streamed = [call[1:] for call in calls_of(chunks) if is_json(call[2])]
+    assert streamed == [(call.name, call.arguments) for call in calls]
+
+
+def is_json(text: str) -> bool:
+    """False for the pieces of a call that broke, as nothing else here is cut."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def test_a_reply_of_nothing_but_calls_has_no_content(
