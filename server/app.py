@@ -21,6 +21,7 @@ from server.lifecycle import Lifecycle
 from server.metrics import Metrics, metrics_router
 from server.openai.routes import openai_router
 from server.openai.stored_router import stored_router
+from server.openrouter.routes import openrouter_router
 from server.prompt import PromptEncoder
 from server.security import HostCheck, KeyCheck
 from server.services import Services
@@ -54,7 +55,7 @@ def create_app(
 
 def dialect_routers(services: Services) -> list[APIRouter]:
     """Every dialect, one router each."""
-    return [openai_router(services), stored_router(services)]
+    return [openai_router(services), stored_router(services), openrouter_router(services)]
 
 
 def assemble(services: Services, routers: Iterable[APIRouter]) -> FastAPI:

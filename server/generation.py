@@ -68,12 +68,17 @@ class Reply:
         completion = sum(choice.num_tokens for group in self._choices for choice in group)
         return Usage(self._prompt_tokens, completion)
 
+    @property
+    def num_unfinished(self) -> int:
+        """Choices that have not ended by themselves."""
+        choices = (choice for group in self._choices for choice in group)
+        return sum(choice.finish_reason is None for choice in choices)
+
     def cancel(self) -> None:
         """Give back what the engine holds. May be called at any time and more than once."""
         for generation in self._generations:
             generation.cancel()
-        choices = (choice for group in self._choices for choice in group)
-        self._meter.ended(self.usage, sum(choice.finish_reason is None for choice in choices))
+        self._meter.ended(self.usage, self.num_unfinished)
 
     async def events(self) -> AsyncGenerator[Event]:
         """Iterate once. Whatever ends the iteration, the engine is told.

@@ -20,6 +20,10 @@ class Prices:
     def of(cls, settings: Settings) -> "Prices":
         return cls(settings.prompt_price / _MILLION, settings.completion_price / _MILLION)
 
+    def written(self) -> dict[str, str]:
+        """As decimal text, so that nothing is lost to binary fractions."""
+        return {"prompt": format(self.prompt, "f"), "completion": format(self.completion, "f")}
+
     def cost(self, usage: Usage) -> Decimal:
         """Dollars, exact."""
         return self.prompt * usage.prompt_tokens + self.completion * usage.completion_tokens

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from engine.interface import Engine
 from model_loader.tokenizer import Tokenizer
+from server.generation_log import GenerationLog
 from server.metrics import Metrics
 from server.prompt import PromptEncoder
 from server.settings import Settings
@@ -23,3 +24,4 @@ class Services:
     metrics: Metrics
     storage: Storage
     usage: UsageBook = field(default_factory=UsageBook)
+    generations: GenerationLog = field(default_factory=GenerationLog)

@@ -22,6 +22,7 @@ from server.settings import InvalidSettings, Settings
 
 BLOCK_LENGTH = 16
 PAGE_LENGTH = 64
+HOSTED_MODEL = "ibm-granite/granite-4.0-h-micro"
 SMALL_MODEL_BYTES = 512 * 2**20
 """fp32 weights up to this size are served in fp32: exact, and fast enough anywhere."""
 BYTES_PER_THREAD = 32 * 2**20
@@ -104,11 +105,15 @@ def plan_startup(
 
 
 def _model_names(settings: Settings) -> tuple[str, ...]:
-    """A hub id is its own name; a directory is known by its last part."""
+    """A hub id is its own name; a directory is known by its last part.
+
+    Unless names are set, clients made for the hosted model need no change: its name is one too.
+    """
     if settings.served_model_name:
         return tuple(settings.served_model_name)
     path = Path(settings.model)
-    return (path.resolve().name if path.is_dir() else settings.model,)
+    own_name = path.resolve().name if path.is_dir() else settings.model
+    return tuple(dict.fromkeys((own_name, HOSTED_MODEL)))
 
 
 def _device(settings: Settings, machine: Machine) -> str:

@@ -120,7 +120,8 @@ def test_a_plain_completion_continues_the_text(client: OpenAI, demo_server: Demo
 
 
 def test_the_served_model_is_listed(client: OpenAI, demo_server: DemoServer) -> None:
-    assert [model.id for model in client.models.list()] == [demo_server.model]
+    hosted = "ibm-granite/granite-4.0-h-micro"
+    assert [model.id for model in client.models.list()] == [demo_server.model, hosted]
     assert client.models.retrieve(demo_server.model).id == demo_server.model
 
 

@@ -11,11 +11,12 @@ from server.disconnect import while_connected
 from server.error_responses import failure
 from server.folding import FoldedChoice
 from server.generation import Reply
+from server.generation_log import GenerationRecord, Origin
 from server.openai.choice_format import ChoiceFormat
 from server.openai.endings import ChunkWriter, whole_body
 from server.openai.envelope import Identity
 from server.openai.generation_fields import GenerationFields
-from server.prompt import loaded_info
+from server.openai.routing import routed
 from server.question import Question
 from server.reply_meter import ReplyMeter
 from server.security import client_of
@@ -27,21 +28,23 @@ from server.sse import EventStream, data_frame
 class Presentation:
     """How the reply is to look; `fields` says whether it is streamed, and with what counts.
 
-    `shown` picks the choices that a whole reply shows.
+    `shown` picks the choices that a whole reply shows. `identity` is the kind of envelope.
     """
 
     fields: GenerationFields
     shape: ChoiceFormat
     headers: Mapping[str, str]
     shown: Callable[[list[FoldedChoice]], list[FoldedChoice]] = list
+    identity: type[Identity] = Identity
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A body that was understood: what it asks, and how the reply is to look."""
+    """A body that was understood: what it asks, of whom, and how the reply is to look."""
 
     question: Question
     presentation: Presentation
+    origin: Origin = Origin()
 
 
 async def answer(services: Services, request: Request, call: Call, meter: ReplyMeter) -> Response:
@@ -55,9 +58,9 @@ async def answer(services: Services, request: Request, call: Call, meter: ReplyM
     if call.presentation.fields.stream:
         identity, reply = await _begin(services, call, client_of(request), meter)
         return _stream(services, reply, call.presentation, identity)
-    work = whole_answer(services, call, client_of(request), meter)
-    body = await while_connected(request.receive, work)
-    headers = dict(call.presentation.headers)
+    work = _whole(services, call, client_of(request), meter)
+    identity, body = await while_connected(request.receive, work)
+    headers = {**call.presentation.headers, **identity.headers}
     return Response(body, media_type="application/json", headers=headers)
 
 
@@ -68,10 +71,17 @@ async def whole_answer(services: Services, call: Call, client: str, meter: Reply
         BadRequest: a prompt does not fit, or a value does not fit this model.
         EngineError: the engine refuses, or fails.
     """
+    _, body = await _whole(services, call, client, meter)
+    return body
+
+
+async def _whole(
+    services: Services, call: Call, client: str, meter: ReplyMeter
+) -> tuple[Identity, bytes]:
     identity, reply = await _begin(services, call, client, meter)
     try:
         shape, shown = call.presentation.shape, call.presentation.shown
-        return await whole_body(reply, shape, identity, shown)
+        return identity, await whole_body(reply, shape, identity, shown)
     finally:
         reply.cancel()
 
@@ -79,11 +89,31 @@ async def whole_answer(services: Services, call: Call, client: str, meter: Reply
 async def _begin(
     services: Services, call: Call, client: str, meter: ReplyMeter
 ) -> tuple[Identity, Reply]:
-    info = loaded_info(services.engine)
-    prefix = call.presentation.shape.id_prefix
-    identity = Identity.new(prefix, services.model_names[0], info)
-    reply = await ask(services, call.question, request_id=identity.id, client=client, meter=meter)
+    presentation = call.presentation
+    identity = presentation.identity.new(presentation.shape.id_prefix, services)
+    question = await routed(services, presentation.fields, call.question)
+    reply = await ask(services, question, request_id=identity.id, client=client, meter=meter)
+
+    meter.on_end(lambda _: services.generations.add(_record(call, identity, client, reply, meter)))
     return identity, reply
+
+
+def _record(
+    call: Call, identity: Identity, client: str, reply: Reply, meter: ReplyMeter
+) -> GenerationRecord:
+    return GenerationRecord(
+        id=identity.id,
+        client=client,
+        created=identity.created,
+        model=identity.model,
+        usage=reply.usage,
+        seconds=meter.seconds or 0.0,
+        seconds_to_first_token=meter.seconds_to_first_token,
+        is_streamed=bool(call.presentation.fields.stream),
+        is_cancelled=reply.num_unfinished > 0 and not reply.has_failed,
+        reason=reply.end_reasons.get(0),
+        origin=call.origin,
+    )
 
 
 def _stream(
@@ -93,13 +123,14 @@ def _stream(
         reply,
         presentation.shape,
         identity,
-        includes_usage=presentation.fields.includes_usage,
+        includes_usage=presentation.fields.includes_usage or identity.always_counts,
         usage_in_between=presentation.fields.counts_usage_on_every_chunk,
     )
     return EventStream(
         writer.frames(),
-        error_frame=lambda error: data_frame(failure(error, services.metrics).body),
+        error_frame=lambda error: data_frame(identity.error(failure(error, services.metrics))),
         on_close=reply.cancel,
         settings=services.settings,
-        headers=presentation.headers,
+        headers={**presentation.headers, **identity.headers},
+        keep_alive=identity.keep_alive,
     )

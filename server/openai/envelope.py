@@ -4,10 +4,14 @@ import hashlib
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from engine.interface import EngineInfo
+from server.errors import ErrorReply
 from server.events import Usage
+from server.pricing import Prices
+from server.prompt import loaded_info
+from server.services import Services
 from server.version import VERSION
 
 
@@ -19,15 +23,32 @@ class Identity:
     created: int
     model: str
     system_fingerprint: str
+    prices: Prices
+
+    keep_alive: ClassVar[str] = "keep-alive"
+    always_counts: ClassVar[bool] = False
+    """Whether a stream ends with usage without being asked."""
 
     @classmethod
-    def new(cls, prefix: str, model: str, info: EngineInfo) -> "Identity":
+    def new(cls, prefix: str, services: Services) -> Self:
+        """Raises EngineUnavailable while the first load has not finished."""
+        model, created = services.model_names[0], int(time.time())
         return cls(
-            id=f"{prefix}-{secrets.token_hex(16)}",
-            created=int(time.time()),
+            id=cls.new_id(prefix, created),
+            created=created,
             model=model,
-            system_fingerprint=system_fingerprint(model, info),
+            system_fingerprint=system_fingerprint(model, loaded_info(services.engine)),
+            prices=Prices.of(services.settings),
         )
+
+    @staticmethod
+    def new_id(prefix: str, created: int) -> str:  # relatives use `created`
+        return f"{prefix}-{secrets.token_hex(16)}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those of the response."""
+        return {}
 
     def envelope(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
         """A body or a chunk of the given object type, without usage."""
@@ -52,6 +73,28 @@ class Identity:
                 "audio_tokens": 0,
                 "accepted_prediction_tokens": 0,
                 "rejected_prediction_tokens": 0,
+            },
+        }
+
+    def error(self, reply: ErrorReply) -> dict[str, Any]:
+        """The last event of a stream that failed."""
+        return reply.body
+
+
+class PricedIdentity(Identity):
+    """For callers who want to know the cost: usage tells it, in dollars."""
+
+    def usage(self, usage: Usage) -> dict[str, Any]:
+        prompt = self.prices.cost(Usage(usage.prompt_tokens, 0, usage.cached_tokens))
+        completion = self.prices.cost(Usage(0, usage.completion_tokens))
+        return {
+            **super().usage(usage),
+            "cost": float(prompt + completion),
+            "is_byok": False,
+            "cost_details": {
+                "upstream_inference_cost": None,
+                "upstream_inference_prompt_cost": float(prompt),
+                "upstream_inference_completions_cost": float(completion),
             },
         }
 

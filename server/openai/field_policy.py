@@ -17,9 +17,11 @@ HARMLESS_FIELDS = frozenset(
         "metadata",
         "prompt_cache_key",
         "prompt_cache_retention",
+        "route",
         "safety_identifier",
         "service_tier",
         "session_id",
+        "trace",
         "user",
     }
 )
@@ -142,19 +144,12 @@ UNSUPPORTED_FIELDS: Mapping[str, tuple[object, ...]] = {
     "xtc_probability": (0,),
     "xtc_threshold": (),
     # OpenRouter and Workers AI
-    "debug": (),
+    "debug": ({}, {"echo_upstream_body": False}),
     "external_reference": (),
     "images": ([],),
     "include": ([],),
-    "models": ([],),
-    "plugins": ([],),
-    "provider": ({},),
     "raw": (False,),
-    "reasoning": (),
-    "route": (),
-    "trace": (),
-    "transforms": ([],),
-    "usage": ({"include": True}, {"include": False}),
+    "reasoning": ({"enabled": False}, {"effort": "none"}),
 }
 """Name -> the values that ask for nothing; null always does."""
 

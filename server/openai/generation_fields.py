@@ -7,7 +7,8 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from sampling.params import MAX_LOGIT_BIAS_ENTRIES, MAX_STOP_TOKEN_IDS, MAX_TOP_LOGPROBS
 from server.errors import BadRequest
-from server.openai.request_model import RequestBody, RequestModel
+from server.openai.request_model import RequestModel
+from server.openai.routing_fields import RoutingFields
 from server.question import SamplingWishes
 
 _TOKEN_ID = re.compile("0|[1-9][0-9]{0,8}", re.ASCII)
@@ -31,7 +32,7 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class GenerationFields(RequestBody):
+class GenerationFields(RoutingFields):
     """`None` stands for the documented default everywhere, as OpenAI's clients may send null."""
 
     model: str
@@ -82,7 +83,8 @@ class GenerationFields(RequestBody):
     @property
     def includes_usage(self) -> bool:
         """Whether a stream ends with a chunk of usage."""
-        return self.stream_options is not None and bool(self.stream_options.include_usage)
+        options = self.stream_options
+        return self.wants_cost or (options is not None and bool(options.include_usage))
 
     @property
     def counts_usage_on_every_chunk(self) -> bool:
@@ -94,6 +96,7 @@ class GenerationFields(RequestBody):
         return [*super().unknown_fields(), *(f"stream_options.{name}" for name in in_options)]
 
     def check_combinations(self) -> None:
+        super().check_combinations()
         if self.stream_options is not None and not self.stream:
             raise BadRequest("stream_options is only allowed with stream: true", "stream_options")
         if self.prompt_logprobs is not None and self.stream:

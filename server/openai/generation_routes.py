@@ -11,6 +11,8 @@ from server.openai.chat_request import ChatRequest
 from server.openai.choice_format import ChatFormat
 from server.openai.completion_format import CompletionFormat
 from server.openai.completion_request import CompletionRequest
+from server.openai.envelope import Identity, PricedIdentity
+from server.openai.generation_fields import GenerationFields
 from server.openai.request_body import Parsed, read_request
 from server.reply_meter import ReplyMeter
 from server.services import Services
@@ -42,7 +44,9 @@ def chat_call(services: Services, parsed: Parsed[ChatRequest]) -> Call:
         calls=chat.call_format,
         num_prompt_logprobs=chat.prompt_logprobs,
     )
-    presentation = Presentation(fields=chat, shape=shape, headers=parsed.headers)
+    presentation = Presentation(
+        fields=chat, shape=shape, headers=parsed.headers, identity=_identity(chat)
+    )
     return Call(chat.question(), presentation)
 
 
@@ -61,5 +65,10 @@ def completion_call(services: Services, parsed: Parsed[CompletionRequest]) -> Ca
         shown=partial(
             best_of, num_candidates=completion.num_candidates, num_kept=completion.num_choices
         ),
+        identity=_identity(completion),
     )
     return Call(completion.question(), presentation)
+
+
+def _identity(fields: GenerationFields) -> type[Identity]:
+    return PricedIdentity if fields.wants_cost else Identity

@@ -6,9 +6,10 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from server.errors import ModelNotFound
+from server.openai.supported_parameters import supported_parameters
+from server.pricing import Prices
 from server.services import Services
-
-OWNER = "granite-server"
+from server.version import PROGRAM
 
 
 class ModelRoutes:
@@ -28,14 +29,17 @@ class ModelRoutes:
         return JSONResponse(self._card(model_id))
 
     def _card(self, name: str) -> dict[str, Any]:
-        """OpenAI's `Model`, and the context length under the names that peers use for it."""
-        info = self._services.engine.info
+        """OpenAI's `Model`, and what peers add to it; prices are dollars per token."""
+        services = self._services
+        info = services.engine.info
         context_length = None if info is None else info.context_length
         return {
             "id": name,
             "object": "model",
             "created": self._started,
-            "owned_by": OWNER,
+            "owned_by": PROGRAM,
             "max_model_len": context_length,
             "context_length": context_length,
+            "pricing": Prices.of(services.settings).written(),
+            "supported_parameters": supported_parameters(),
         }

@@ -27,7 +27,10 @@ _WORDS = {
     "too_long": "must have at most {max_length} entries",
     "too_short": "must have at least {min_length} entry",
 }
-_FIELDS_WITH_PATHS = ("messages", "stream_options", "tools", "functions", "documents")
+_FIELDS_WITH_PATHS = (
+    *("messages", "stream_options", "tools", "functions", "documents"),
+    *("provider", "plugins", "usage"),
+)
 
 Body = TypeVar("Body", bound=RequestBody)
 
@@ -70,9 +73,9 @@ def check_body(model: type[Body], body: Mapping[str, Any], services: Services) -
     """
     parsed = parse_body(model, body, strict_fields=services.settings.strict_fields)
     parsed.request.check_combinations()
-    name = parsed.request.model
-    if name is not None and name not in services.model_names:
-        raise ModelNotFound(name)
+    wanted = parsed.request.wanted_models
+    if wanted and not any(name in services.model_names for name in wanted):
+        raise ModelNotFound(wanted[0])
     return parsed
 
 

@@ -18,5 +18,10 @@ class RequestBody(RequestModel):
 
     model: str | None = None
 
+    @property
+    def wanted_models(self) -> list[str]:
+        """Names of models, any of which may answer."""
+        return [] if self.model is None else [self.model]
+
     def check_combinations(self) -> None:
         """Raises BadRequest for fields that are fine alone but not together."""

@@ -231,8 +231,10 @@ def test_limits_and_deadlines_reach_the_engine() -> None:
 
 
 def test_the_model_is_known_by_its_directory_its_id_or_the_given_names(tmp_path: Path) -> None:
-    assert plan(SERVER, model=str(tmp_path)).model_names == (tmp_path.name,)
-    assert plan(SERVER, model="org/some-model").model_names == ("org/some-model",)
+    hosted = "ibm-granite/granite-4.0-h-micro"
+    assert plan(SERVER, model=str(tmp_path)).model_names == (tmp_path.name, hosted)
+    assert plan(SERVER, model="org/some-model").model_names == ("org/some-model", hosted)
+    assert plan(SERVER, model=hosted).model_names == (hosted,)
     assert plan(SERVER, served_model_name="a,b").model_names == ("a", "b")
 
 

@@ -71,6 +71,7 @@ COMPLETION_REACHES_THE_ENGINE: dict[str, tuple[Any, Any]] = {
     "suffix": ("end", lambda request: request.prompt_ids[-4:] == (*b"end", FIM_MIDDLE)),
 }
 SHOWS_IN_THE_REPLY = {"model", "stop", "stream", "stream_options"}
+ROUTING = {"models", "provider", "transforms", "plugins", "usage"}  # in test_routing
 SHOWN_ELSEWHERE = {
     "/v1/chat/completions": {
         *("messages", "top_logprobs", "continue_final_message", "chat_template_kwargs"),
@@ -89,7 +90,7 @@ EFFECTS = {
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_every_field_of_the_model_is_proven_honoured_or_listed_as_harmless(route: str) -> None:
-    proven = EFFECTS[route].keys() | SHOWS_IN_THE_REPLY | SHOWN_ELSEWHERE[route]
+    proven = EFFECTS[route].keys() | SHOWS_IN_THE_REPLY | SHOWN_ELSEWHERE[route] | ROUTING
     assert proven | HARMLESS_FIELDS == MODELS[route].model_fields.keys()
     assert proven.isdisjoint(HARMLESS_FIELDS)
 
@@ -156,9 +157,11 @@ def test_harmless_fields_are_accepted_and_change_nothing(
         "metadata": {"run": "7"},
         "prompt_cache_key": "key",
         "prompt_cache_retention": "24h",
+        "route": "fallback",
         "safety_identifier": "person",
         "service_tier": "auto",
         "session_id": "session",
+        "trace": {"trace_id": "7"},
         "user": "somebody\r\nelse",
     }
     assert harmless.keys() == HARMLESS_FIELDS

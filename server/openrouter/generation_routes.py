@@ -1,0 +1,82 @@
+"""POST /chat/completions and /completions as OpenRouter takes and answers them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from server.generation_log import Origin
+from server.json_body import read_json_object
+from server.openai.answer import Call, answer
+from server.openai.chat_request import ChatRequest
+from server.openai.completion_request import CompletionRequest
+from server.openai.generation_routes import chat_call, completion_call
+from server.openai.request_body import check_body
+from server.openrouter.envelope import GenerationIdentity
+from server.reply_meter import ReplyMeter
+from server.services import Services
+
+_ROUTING_VARIANTS = (":nitro", ":floor")
+"""They order providers by speed or price, which makes no difference to one."""
+
+
+class GenerationRoutes:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def create_chat_completion(self, request: Request) -> Response:
+        """Takes a prompt too, as the reference service does: then it is a completion."""
+        return await self._create(request, is_chat=True)
+
+    async def create_completion(self, request: Request) -> Response:
+        return await self._create(request, is_chat=False)
+
+    async def _create(self, request: Request, *, is_chat: bool) -> Response:
+        services = self._services
+        meter = ReplyMeter(services.metrics)
+        body = await read_json_object(request, services.settings.max_body_bytes)
+        body = _as_openai(body, services.model_names[0])
+        if is_chat and ("messages" in body or "prompt" not in body):
+            call = chat_call(services, check_body(ChatRequest, body, services))
+        else:
+            call = completion_call(services, check_body(CompletionRequest, body, services))
+        return await answer(services, request, _as_generation(call, request), meter)
+
+
+def _as_openai(body: Mapping[str, Any], default_model: str) -> dict[str, Any]:
+    """The body with what the reference service leaves unsaid."""
+    named = [body.get("model"), *_list(body, "models"), default_model]
+    model = next(name for name in named if name is not None)
+    for variant in _ROUTING_VARIANTS:
+        model = model.removesuffix(variant) if isinstance(model, str) else model
+    said = {**body, "model": model}
+    if _ends_with_prefill(_list(body, "messages")):
+        said.setdefault("continue_final_message", True)
+    return said
+
+
+def _ends_with_prefill(messages: Sequence[Any]) -> bool:
+    """Whether the last message is the beginning of the reply: text of the assistant."""
+    last = messages[-1] if messages else None
+    if not isinstance(last, dict):
+        return False
+    return last.get("role") == "assistant" and not last.get("tool_calls")
+
+
+def _list(body: Mapping[str, Any], name: str) -> list[Any]:
+    value = body.get(name)
+    return value if isinstance(value, list) else []
+
+
+def _as_generation(call: Call, request: Request) -> Call:
+    headers, fields = request.headers, call.presentation.fields
+    origin = Origin(
+        referer=headers.get("http-referer"),
+        user_agent=headers.get("user-agent"),
+        user=fields.user,
+        session_id=fields.session_id,
+    )
+    presentation = replace(call.presentation, identity=GenerationIdentity)
+    return replace(call, presentation=presentation, origin=origin)
