@@ -1,6 +1,7 @@
 """The first steps of a loaded model: that it computes at all, and how long its steps take."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
@@ -13,7 +14,6 @@ from engine.scheduler import Scheduler
 from engine.step import StepRunner
 from sampling.params import SamplingParams
 
-MEASURED_ROWS = 64
 MEASURED_DECODES = 5
 FEWEST_ROWS = 8
 """Prompt rows that every step may carry: a prompt goes on however slow its rows are."""
@@ -47,16 +47,24 @@ def measure_rows_beside_decode(loaded: Loaded, options: EngineOptions) -> int:
     Raises:
         EngineError: as `prove`.
     """
-    prefill, *decodes = _step_seconds(
-        loaded, options, num_rows=MEASURED_ROWS, num_tokens=MEASURED_DECODES + 1
-    )
+    _, *decodes = _step_seconds(loaded, options, num_rows=1, num_tokens=MEASURED_DECODES + 1)
     if not decodes:
         return options.step_rows
-    num_rows = min(MEASURED_ROWS, options.step_rows)
-    seconds_per_row = (prefill - median(decodes)) / num_rows
-    if seconds_per_row <= 0:
-        return options.step_rows
-    return min(options.step_rows, max(FEWEST_ROWS, int(median(decodes) / seconds_per_row)))
+    affordable = min(FEWEST_ROWS, options.step_rows)
+    for num_rows in _growing_numbers(options.step_rows):
+        runs = [_step_seconds(loaded, options, num_rows=num_rows, num_tokens=1) for _ in range(2)]
+        if min(seconds for (seconds,) in runs) > 2 * median(decodes):
+            break
+        affordable = num_rows
+    return affordable
+
+
+def _growing_numbers(last: int) -> Iterator[int]:
+    number = FEWEST_ROWS
+    while number < last:
+        yield number
+        number += number // 4
+    yield last
 
 
 def _step_seconds(

@@ -22,8 +22,8 @@ int64_t group_bytes(Format format) {
 Panel panel_at(const PackedWeight& part, int64_t inputs, int64_t number) {
   const int64_t groups = inputs / kGroup;
   const uint8_t* start = part.panels + number * panel_bytes(format_of(part), inputs);
-  if (format_of(part) == Format::kBfloat16) return {nullptr, start};
-  return {reinterpret_cast<const uint16_t*>(start), start + groups * kPanel * 2};
+  if (format_of(part) == Format::kBfloat16) return {nullptr, start, false};
+  return {reinterpret_cast<const uint16_t*>(start), start + groups * kPanel * 2, false};
 }
 
 struct Scratch {
@@ -136,11 +136,13 @@ void linear(ThreadPool& pool, const LinearKernels& kernels, const float* x, int6
     tiles.fill(pool, kernels, x + first * inputs);
     pool.run(tasks, [&](int64_t task) {
       for (int64_t p = task * panels / tasks; p < (task + 1) * panels / tasks; ++p) {
-        const PlacedPanel placed = find_panel(parts, inputs, p);
-        for (int64_t t = 0; t < tiles.count(); ++t)
+        PlacedPanel placed = find_panel(parts, inputs, p);
+        for (int64_t t = 0; t < tiles.count(); ++t) {
+          placed.panel.is_cached = t > 0;
           kernels.multiply[static_cast<int>(placed.format)](
               tiles.at(t), inputs, placed.panel,
               y + (first + t * row_tile) * y_stride + placed.output, y_stride);
+        }
       }
     });
   }

@@ -33,6 +33,7 @@ struct PackedWeight {
 struct Panel {
   const uint16_t* scales;  // (groups, 16) fp16; none in bf16
   const uint8_t* values;   // (groups, bytes_per_group)
+  bool is_cached;          // an earlier tile of this call has read it
 };
 
 // A few rows of x, side by side in the order in which a tile reads them.

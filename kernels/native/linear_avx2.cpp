@@ -124,7 +124,7 @@ void integer_tile(const RowTile& tile, int64_t inputs, const Panel& panel, float
     for (Vector& sum : half) sum = broadcast(0.0f);
   for (int64_t g = 0; g < inputs / kGroup; ++g) {
     const uint8_t* values = panel.values + g * Weights::kBytes;
-    if constexpr (kRows < kIntegerRows) prefetch_ahead<Weights::kBytes>(values);
+    if (!panel.is_cached) prefetch_ahead<Weights::kBytes>(values);
     for (int half = 0; half < kHalves; ++half) {
       __m256i dots[kRows];
       Weights::template dot<kRows>(quads + g * 8 * kRows, corrections + g * kRows,
@@ -152,7 +152,7 @@ void bfloat16_tile(const RowTile& tile, int64_t inputs, const Panel& panel, floa
   for (int64_t pair = 0; pair < inputs / 2; ++pair) {
     const float* x = tile.floats + 2 * pair * kRows;
     const uint8_t* values = panel.values + pair * 64;
-    if constexpr (kRows < kFloatRows) prefetch_ahead<64>(values);
+    if (!panel.is_cached) prefetch_ahead<64>(values);
     const __m256i both[kHalves] = {load_bytes(values), load_bytes(values + 32)};
     for (int odd = 0; odd < 2; ++odd) {
       Vector w[kHalves];

@@ -87,7 +87,7 @@ void integer_tile(const RowTile& tile, int64_t inputs, const Panel& panel, float
   for (__m512& sum : sums) sum = _mm512_setzero_ps();
   for (int64_t g = 0; g < inputs / kGroup; ++g) {
     const uint8_t* values = panel.values + g * Weights::kBytes;
-    if constexpr (kRows < kIntegerRows) prefetch_ahead<Weights::kBytes>(values);
+    if (!panel.is_cached) prefetch_ahead<Weights::kBytes>(values);
     __m512i dots[kRows];
     dot_group<Weights, kRows>(quads + g * 8 * kRows, corrections + g * kRows, values, dots);
     const __m512 w_scale = _mm512_cvtph_ps(
@@ -110,7 +110,7 @@ void bfloat16_tile(const RowTile& tile, int64_t inputs, const Panel& panel, floa
   for (__m512& sum : sums) sum = _mm512_setzero_ps();
   for (int64_t pair = 0; pair < inputs / 2; ++pair) {
     const uint8_t* values = panel.values + pair * 64;
-    if constexpr (kRows < kFloatRows) prefetch_ahead<64>(values);
+    if (!panel.is_cached) prefetch_ahead<64>(values);
     const __m512i both = _mm512_loadu_si512(values);
     const __m512 even = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
     const __m512 odd = _mm512_castsi512_ps(_mm512_and_si512(both, high_half));
