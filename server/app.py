@@ -16,6 +16,7 @@ from server.access_log import AccessLog
 from server.cors import Cors
 from server.error_responses import add_error_handlers
 from server.gate import Gate
+from server.grammars.compiler import ConstraintCompiler
 from server.health import health_router
 from server.lifecycle import Lifecycle
 from server.metrics import Metrics, metrics_router
@@ -49,6 +50,7 @@ def create_app(
         model_names=tuple(model_names),
         metrics=metrics,
         storage=storage_of(settings),
+        grammars=ConstraintCompiler(tokenizer, settings.grammar_timeout),
     )
     return assemble(services, dialect_routers(services))
 
@@ -63,7 +65,7 @@ def assemble(services: Services, routers: Iterable[APIRouter]) -> FastAPI:
     settings, engine, metrics = services.settings, services.engine, services.metrics
     lifecycle = Lifecycle()
     app = FastAPI(
-        lifespan=_engine_lifespan(engine, lifecycle),
+        lifespan=_lifespan(services, lifecycle),
         redirect_slashes=False,
         openapi_url=None,
     )
@@ -81,19 +83,20 @@ def assemble(services: Services, routers: Iterable[APIRouter]) -> FastAPI:
     return app
 
 
-def _engine_lifespan(
-    engine: Engine, lifecycle: Lifecycle
+def _lifespan(
+    services: Services, lifecycle: Lifecycle
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         """Load in the background, so that health is answered meanwhile."""
-        loading = asyncio.create_task(_start(engine, lifecycle))
+        loading = asyncio.create_task(_start(services.engine, lifecycle))
         try:
             yield
         finally:
             loading.cancel()
             await asyncio.gather(loading, return_exceptions=True)
-            await engine.stop()
+            await services.grammars.close()
+            await services.engine.stop()
 
     return lifespan
 

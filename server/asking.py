@@ -13,6 +13,7 @@ from model_loader.text_decoder import TextDecoder
 from model_loader.tokenizer import Tokenizer
 from sampling.params import SamplingParams
 from server.errors import BadRequest
+from server.form import compiled_grammar
 from server.generation import Reply, submit
 from server.prompt import loaded_info, tokens_to_generate
 from server.prompt_echo import PromptEcho
@@ -34,7 +35,8 @@ async def ask(
     `request_id` is unique among running requests; `client` is the fairness key.
 
     Raises:
-        BadRequest: a prompt does not fit, or a value does not fit this model.
+        BadRequest: a prompt does not fit, a value does not fit this model, or the form that is
+            demanded cannot be followed.
         EngineError: the engine refuses, or is not ready.
     """
     info = loaded_info(services.engine)
@@ -44,6 +46,7 @@ async def ask(
     echoes: Sequence[PromptEcho] = ()
     if question.echoes_prompt:
         echoes = await asyncio.to_thread(_echoes, services, question, prompts)
+    grammar = await compiled_grammar(services, question)
     forbidden = _forbidden_ids(question.toolbox, services.tokenizer)
     requests = [
         GenerationRequest(
@@ -53,10 +56,11 @@ async def ask(
             num_choices=question.num_choices,
             client=client,
             prompt_logprobs=question.prompt_logprobs,
+            grammar=grammar.source if grammar else None,
         )
         for index, prompt_ids in enumerate(prompts)
     ]
-    return submit(
+    reply = submit(
         services.engine,
         requests,
         lambda: TextDecoder(services.tokenizer),
@@ -65,6 +69,8 @@ async def ask(
         echoes,
         calls=question.toolbox.choice if question.toolbox.may_be_called else None,
     )
+    reply.warnings = tuple(grammar.warnings) if grammar else ()
+    return reply
 
 
 def _echoes(

@@ -30,6 +30,7 @@ GraniteError                       kernels.errors
 │   ├── NumericError          500  numeric_error
 │   ├── OutOfMemory           503  out_of_memory
 │   └── SlowReader            408  slow_reader
+├── CheckerGone               503  checker_unavailable; server.grammars.errors
 ├── StorageUnavailable        503  storage_unavailable; server.storage.errors
 │   ├── StorageFull           507  storage_full
 │   └── StorageOff            404  storage_off
@@ -49,6 +50,7 @@ from kernels.errors import GraniteError
 from model_loader.conversation import InvalidConversation
 from model_loader.tokenizer import InvalidText
 from sampling.params import InvalidSamplingParams
+from server.grammars.errors import CheckerGone
 from server.storage.errors import StorageFull, StorageOff, StorageUnavailable
 
 MAX_MESSAGE_LENGTH = 500
@@ -215,6 +217,9 @@ _SHAPES: Mapping[type[GraniteError], _Shape] = {
     ),
     engine_errors.OutOfMemory: _Shape(
         503, "out_of_memory", "Not enough memory to finish this request", retry_after=10
+    ),
+    CheckerGone: _Shape(
+        503, "checker_unavailable", "Grammars cannot be compiled at the moment", retry_after=5
     ),
     engine_errors.SlowReader: _Shape(
         408, "slow_reader", "The client did not read its reply in time"

@@ -47,6 +47,8 @@ class Reply:
         self.end_reasons: dict[int, EndReason] = {}
         """Why each choice ended that has ended by itself, by its number."""
         self.has_failed = False
+        self.warnings: tuple[str, ...] = ()
+        """What of the form that was asked for is not certain."""
         self._echoes = [echo for echo in echoes for _ in range(requests[0].num_choices)]
         self._prompt_tokens = sum(len(request.prompt_ids) for request in requests)
         numbers = count()

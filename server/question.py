@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from server.constraints import TextForm
 from server.tools import Toolbox
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -106,8 +107,9 @@ class Question:
     `wanted_tokens` is the explicit limit of each reply, and `default_tokens` the limit without one;
     with neither, the context is the limit. `stops` are literal stop strings. `prompt_logprobs` is
     the number of alternatives to report with each prompt token; None: no log-probabilities of
-    prompts. With `echoes_prompt` the text of every choice begins with its prompt. `prompt_field`
-    names the prompts in errors.
+    prompts. With `echoes_prompt` the text of every choice begins with its prompt. `form` is what
+    every reply has to be, and `form_field` where that was said. `prompt_field` and `form_field`
+    are for errors.
     """
 
     prompts: Sequence[Prompt]
@@ -119,6 +121,8 @@ class Question:
     num_choices: int = 1
     prompt_logprobs: int | None = None
     echoes_prompt: bool = False
+    form: TextForm | None = None
+    form_field: str = "response_format"
 
     @property
     def toolbox(self) -> Toolbox:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from engine.interface import Engine
 from model_loader.tokenizer import Tokenizer
 from server.generation_log import GenerationLog
+from server.grammars.compiler import ConstraintCompiler
 from server.metrics import Metrics
 from server.prompt import PromptEncoder
 from server.settings import Settings
@@ -23,5 +24,6 @@ class Services:
     model_names: tuple[str, ...]
     metrics: Metrics
     storage: Storage
+    grammars: ConstraintCompiler
     usage: UsageBook = field(default_factory=UsageBook)
     generations: GenerationLog = field(default_factory=GenerationLog)

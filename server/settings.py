@@ -125,6 +125,9 @@ class Settings(BaseSettings):
     step_timeout: float = Field(
         300.0, gt=0, description="seconds before a stuck worker is restarted"
     )
+    grammar_timeout: float = Field(
+        2.0, gt=0, description="seconds a JSON schema or grammar may take to be compiled"
+    )
     send_timeout: float = Field(
         30.0, gt=0, description="seconds a client may take no data before it is cut off"
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +23,11 @@ from server.reply_meter import ReplyMeter
 from server.security import client_of
 from server.services import Services
 from server.sse import EventStream, data_frame
+
+WARNINGS_HEADER = "x-schema-warnings"
+"""What of a schema that is not strict a reply may not follow."""
+MAX_WARNINGS_LENGTH = 500
+PLAIN_IN_HEADERS = " !#$&'()*+,/:;=?@[]\""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +65,7 @@ async def answer(services: Services, request: Request, call: Call, meter: ReplyM
         identity, reply = await _begin(services, call, client_of(request), meter)
         return _stream(services, reply, call.presentation, identity)
     work = _whole(services, call, client_of(request), meter)
-    identity, body = await while_connected(request.receive, work)
-    headers = {**call.presentation.headers, **identity.headers}
+    headers, body = await while_connected(request.receive, work)
     return Response(body, media_type="application/json", headers=headers)
 
 
@@ -77,11 +82,13 @@ async def whole_answer(services: Services, call: Call, client: str, meter: Reply
 
 async def _whole(
     services: Services, call: Call, client: str, meter: ReplyMeter
-) -> tuple[Identity, bytes]:
+) -> tuple[dict[str, str], bytes]:
+    """Headers and body."""
     identity, reply = await _begin(services, call, client, meter)
     try:
         shape, shown = call.presentation.shape, call.presentation.shown
-        return identity, await whole_body(reply, shape, identity, shown)
+        body = await whole_body(reply, shape, identity, shown)
+        return _headers(call.presentation, identity, reply), body
     finally:
         reply.cancel()
 
@@ -131,6 +138,14 @@ def _stream(
         error_frame=lambda error: data_frame(identity.error(failure(error, services.metrics))),
         on_close=reply.cancel,
         settings=services.settings,
-        headers={**presentation.headers, **identity.headers},
+        headers=_headers(presentation, identity, reply),
         keep_alive=identity.keep_alive,
     )
+
+
+def _headers(presentation: Presentation, identity: Identity, reply: Reply) -> dict[str, str]:
+    headers = {**presentation.headers, **identity.headers}
+    if reply.warnings:
+        text = quote("; ".join(reply.warnings), safe=PLAIN_IN_HEADERS)
+        headers[WARNINGS_HEADER] = text[:MAX_WARNINGS_LENGTH]
+    return headers

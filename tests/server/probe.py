@@ -16,6 +16,7 @@ from server.access_log import request_id_of
 from server.app import assemble
 from server.disconnect import while_connected
 from server.errors import error_body
+from server.grammars.compiler import ConstraintCompiler
 from server.json_body import read_json_object
 from server.metrics import Metrics
 from server.security import client_of
@@ -117,5 +118,6 @@ def probe_app(engine: Engine, settings: Settings) -> FastAPI:
         model_names=("probe",),
         metrics=metrics,
         storage=storage_of(settings),
+        grammars=ConstraintCompiler(cast(Any, None), settings.grammar_timeout),
     )
     return assemble(services, [ProbeRoutes(engine, settings).router()])
