@@ -68,6 +68,8 @@ class ModelConfig:
 
 
 MOST_LAYERS = 1024
+MOST_TAPS = 8
+"""Of the convolution: what the native kernels keep at hand."""
 
 LAYER_TYPES: Mapping[object, LayerType] = {
     "mamba": "mamba",
@@ -142,7 +144,7 @@ def read_config(directory: Path) -> ModelConfig:
         ),
         mamba_d_state=fields.size("mamba_d_state"),
         mamba_n_groups=fields.size("mamba_n_groups", 1),
-        mamba_d_conv=fields.size("mamba_d_conv"),
+        mamba_d_conv=fields.size("mamba_d_conv", most=MOST_TAPS),
         embedding_multiplier=fields.positive("embedding_multiplier"),
         logits_scaling=fields.positive("logits_scaling"),
         residual_multiplier=fields.positive("residual_multiplier"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kernels.native_structures import MAX_TAPS
 from model_loader.config import ModelConfig, read_config
 from model_loader.errors import UnsupportedConfig
 from tests.tiny_checkpoint import TinyShape, load_oracle, write_checkpoint, write_json
@@ -120,6 +121,13 @@ def test_other_mathematics_is_refused_by_name(tmp_path: Path, key: str, value: A
 )
 def test_an_unusable_value_is_refused_by_name(tmp_path: Path, key: str, value: Any) -> None:
     assert key in refusal(tmp_path, **{key: value})
+
+
+def test_a_convolution_may_have_as_many_taps_as_the_native_kernels_take(tmp_path: Path) -> None:
+    assert read_with(tmp_path, mamba_d_conv=MAX_TAPS).mamba_d_conv == MAX_TAPS
+    assert f"mamba_d_conv must be an integer from 1 to {MAX_TAPS}" in refusal(
+        tmp_path, mamba_d_conv=MAX_TAPS + 1
+    )
 
 
 @pytest.mark.parametrize(
