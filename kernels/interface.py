@@ -12,8 +12,11 @@ from torch import Tensor
 
 from kernels.packing import Format, PackedWeight
 
-Weight = Tensor | PackedWeight
-"""(out_features, in_features), plain or packed."""
+Weight = Tensor | tuple[PackedWeight, ...]
+"""(out_features, in_features), plain, or packed in parts of consecutive rows.
+
+All parts but the last fill whole panels, and either all are bf16 or none is.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,19 +66,20 @@ class NativeKernels:
         if isinstance(weight, Tensor):
             return linear(rows, weight)
         rows = rows.contiguous()
-        part = PackedPart.of(weight)
-        output = torch.empty(rows.shape[0], part.outputs)
+        parts = (PackedPart * len(weight))(*map(PackedPart.of, weight))
+        outputs = sum(part.outputs for part in parts)
+        output = torch.empty(rows.shape[0], outputs)
         self._library.granite_linear(
             self._context,
             _pointer(rows),
             _int64(rows.shape[0]),
-            _int64(weight.in_features),
-            _int64(1),
-            ctypes.byref(part),
+            _int64(weight[0].in_features),
+            _int64(len(parts)),
+            parts,
             _pointer(output),
-            _int64(part.outputs),
+            _int64(outputs),
         )
-        return output[:, : weight.out_features]
+        return output[:, : sum(part.out_features for part in weight)]
 
     def pack(self, weight: Tensor, format: Format) -> PackedWeight:
         """As `kernels.packing.pack`, many times faster. `weight` is bf16 or fp32."""

@@ -50,10 +50,6 @@ class PackedWeight:
     in_features: int
     out_features: int
 
-    @property
-    def bits_per_weight(self) -> float:
-        return 8 * self.data.numel() / (self.in_features * self.out_features)
-
     def rows(self, indices: Tensor) -> Tensor:
         """The rows of these numbers as they are stored: (num_indices, in_features) fp32."""
         panels = PackedWeight(
@@ -148,7 +144,8 @@ def unpack(weight: PackedWeight) -> QuantizedWeight:
     scale_bytes = groups * PANEL * torch.float16.itemsize
     stored = weight.data[:, scale_bytes:]
     scales = weight.data[:, :scale_bytes].contiguous().view(torch.float16).view(-1, groups, PANEL)
-    quads = stored.reshape(panels, groups, -1, PANEL, 4)
+    stored_quads = stored.shape[1] // (groups * PANEL * 4)
+    quads = stored.reshape(panels, groups, stored_quads, PANEL, 4)
     if weight.format is Format.INT4:
         quads = torch.stack([quads & 15, quads >> 4], dim=3).flatten(2, 3)
     values = quads.permute(0, 3, 1, 2, 4).reshape(panels * PANEL, weight.in_features)

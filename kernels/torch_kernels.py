@@ -23,11 +23,9 @@ class TorchKernels:
         return pack(weight, format)
 
     def linear(self, rows: Tensor, weight: Weight) -> Tensor:
-        if not isinstance(weight, PackedWeight):
+        if isinstance(weight, Tensor):
             return linear(rows, weight)
-        if weight.format is Format.BF16:
-            return linear(rows, unpack_bf16(weight).float())
-        return quantized_linear(rows, unpack(weight))
+        return torch.cat([_packed_linear(rows, part) for part in weight], dim=1)
 
     def rms_norm(self, rows: Tensor, weight: Tensor, eps: float) -> Tensor:
         return norm.rms_norm(rows, weight, eps)
@@ -91,3 +89,9 @@ def _advance_span(inputs: StateInputs, pool: StatePool, span: Span, a: Tensor) -
         pool.boundary[slot], pool.ring_x[slot], pool.ring_b[slot], pool.ring_dt[slot]
     )
     return advance_state(inputs.of(span.rows), state, a, span.start % pool.block_length)
+
+
+def _packed_linear(rows: Tensor, weight: PackedWeight) -> Tensor:
+    if weight.format is Format.BF16:
+        return linear(rows, unpack_bf16(weight).float())
+    return quantized_linear(rows, unpack(weight))

@@ -15,9 +15,7 @@ INT8_BYTES = 8.5 / 8
 """Of one weight, with its share of a 16-bit scale for 32 of them."""
 INT4_BYTES = 4.5 / 8
 INT4_LAYERS = frozenset({"input_linear", "output_linear", "out_proj"})
-"""What `int4` stores in 4 bits: the MLP and the Mamba output. The Mamba input projection and the
-head lose most by it, and are a quarter of the bytes: they stay at 8.
-"""
+"""What `int4` stores in 4 bits as a whole; of `in_proj`, it stores some rows so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +56,26 @@ def weight_bytes(config: ModelConfig, precision: Precision) -> int:
     total = num_parameters(config)
     if precision.quantization == "none":
         return total * ITEM_BYTES[precision.dtype]
-    in_int4 = config.num_layers * 3 * config.hidden_size * config.shared_intermediate_size
-    in_int4 += config.num_mamba_layers * config.mamba_intermediate_size * config.hidden_size
-    if precision.quantization == "int8":
-        in_int4 = 0
+    in_int4 = 0 if precision.quantization == "int8" else _int4_parameters(config)
     return int(in_int4 * INT4_BYTES + (total - in_int4) * INT8_BYTES)
+
+
+def int4_rows(config: ModelConfig, layer: str, out_features: int) -> int:
+    """How many of a layer's output rows, from the first on, `int4` stores in 4 bits.
+
+    Of the Mamba input projection those of the gate and of x; the few of B, C and dt steer all
+    heads or are exponentiated. They stay at 8 bits, as do the head, where a clipped row is a wrong
+    word, and attention, where most is lost for the fewest bytes.
+    """
+    if layer == "in_proj":
+        return 2 * config.mamba_intermediate_size
+    return out_features if layer in INT4_LAYERS else 0
+
+
+def _int4_parameters(config: ModelConfig) -> int:
+    hidden, inner = config.hidden_size, config.mamba_intermediate_size
+    mlp = config.num_layers * 3 * hidden * config.shared_intermediate_size
+    return mlp + config.num_mamba_layers * (inner * hidden + 2 * inner * hidden)
 
 
 def slot_bytes(config: ModelConfig, block_length: int, dtype: DtypeName) -> int:

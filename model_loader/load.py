@@ -83,6 +83,6 @@ def _form(dtype: torch.dtype, quantization: Quantization) -> str:
 
 
 def _weight_bytes(network: Network) -> int:
-    packed = [module.packed for module in network.modules() if isinstance(module, Projection)]
+    projections = [module for module in network.modules() if isinstance(module, Projection)]
     plain = sum(parameter.nbytes for parameter in network.parameters())
-    return plain + sum(weight.data.nbytes for weight in packed if weight is not None)
+    return plain + sum(part.data.nbytes for each in projections for part in each.parts)

@@ -55,7 +55,7 @@ def _has_the_form(layer: Layer) -> bool:
     """Only the last part of a Mamba input projection may end within a panel."""
     mixer, mlp = layer.mixer, layer.shared_mlp
     if isinstance(mixer, MambaMixer):
-        packed = mixer.in_proj.packed is not None
+        packed = bool(mixer.in_proj.parts)
         whole = [mixer.out_proj]
     else:
         packed = True
@@ -64,7 +64,7 @@ def _has_the_form(layer: Layer) -> bool:
 
 
 def _fills_panels(projection: Projection) -> bool:
-    return projection.packed is not None and projection.packed.out_features % PANEL == 0
+    return bool(projection.parts) and projection.parts[-1].out_features % PANEL == 0
 
 
 def _weights_of(layer: Layer) -> LayerWeights:
@@ -99,7 +99,7 @@ def _attention(mixer: Attention) -> AttentionWeights:
 
 
 def _parts(*projections: Projection) -> tuple[PackedWeight, ...]:
-    return tuple(projection.packed for projection in projections if projection.packed is not None)
+    return tuple(part for projection in projections for part in projection.parts)
 
 
 def _fp32(weight: Tensor) -> Tensor:

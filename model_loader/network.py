@@ -13,7 +13,7 @@ from kernels.interface import Kernels
 from kernels.native_layers import NativeLayers
 from model_loader.config import ModelConfig
 from model_loader.footprint import Quantization
-from model_loader.formats import ProjectionFactory, choose_format
+from model_loader.formats import ProjectionFactory, choose_layout
 from model_loader.layer import Layer, RMSNorm
 from model_loader.native_layers import native_layers, state_memory
 from model_loader.projection import Projection
@@ -49,8 +49,10 @@ class Network(nn.Module):
         self.kernels = kernels
 
         def projection(name: str, in_features: int, out_features: int) -> Projection:
-            form = choose_format(name, in_features, quantization, packs_bf16=packs_bf16)
-            return Projection(in_features, out_features, kernels, form)
+            layout = choose_layout(
+                name, in_features, out_features, config, quantization, packs_bf16=packs_bf16
+            )
+            return Projection(in_features, out_features, kernels, layout)
 
         self.model = Backbone(config, kernels, projection)
 

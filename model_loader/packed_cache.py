@@ -20,7 +20,7 @@ from torch import Tensor
 from model_loader.errors import CorruptWeights
 from model_loader.safetensors_file import LENGTH_BYTES, StoredTensor, read_header, read_metadata
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Part of the name of every source: a change of the packed layout makes old caches misses."""
 NO_CHECKSUM = "00000000"
 
@@ -39,15 +39,15 @@ def source_of(form: str, files: Iterable[Path]) -> str:
 class PackedCache:
     """Gives back what was packed before, or takes in what is packed now; a context manager.
 
-    `shapes` are the (panels, panel_bytes) of all packed tensors, in the order in which they are
-    kept. The file appears under its name only when it is whole.
+    `sizes` are the bytes of all packed tensors, in the order in which they are kept. The file
+    appears under its name only when it is whole.
     """
 
-    def __init__(self, path: Path, source: str, shapes: Mapping[str, tuple[int, int]]) -> None:
+    def __init__(self, path: Path, source: str, sizes: Mapping[str, int]) -> None:
         self._path = path
         self._source = source
-        self._shapes = shapes
-        self._checksums = dict.fromkeys(shapes, NO_CHECKSUM)
+        self._sizes = sizes
+        self._checksums = dict.fromkeys(sizes, NO_CHECKSUM)
         self._unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
         self._stored = self._open()
         self._file = None if self._stored else self._create()
@@ -68,7 +68,7 @@ class PackedCache:
         return None
 
     def keep(self, name: str, data: Tensor) -> None:
-        """Take in the next tensor, (panels, panel_bytes) uint8."""
+        """Take in the next tensor, (bytes,) uint8."""
         if self._file is None:
             return
         self._checksums[name] = _checksum(data)
@@ -104,12 +104,14 @@ class PackedCache:
             stored = {t.name: t for t in read_header(self._path, {"U8": torch.uint8})}
         except CorruptWeights:
             return {}
-        expected = {"source": self._source, **dict.fromkeys(self._shapes)}
+        expected = {"source": self._source, **dict.fromkeys(self._sizes)}
         if metadata.get("source") != self._source or metadata.keys() != expected.keys():
             return {}
-        if {name: tensor.shape for name, tensor in stored.items()} != dict(self._shapes):
+        if {name: tensor.shape for name, tensor in stored.items()} != {
+            name: (size,) for name, size in self._sizes.items()
+        }:
             return {}
-        self._checksums = {name: metadata[name] for name in self._shapes}
+        self._checksums = {name: metadata[name] for name in self._sizes}
         return stored
 
     def _create(self) -> BufferedWriter | None:
@@ -135,9 +137,9 @@ class PackedCache:
         """Of the same length whatever the checksums are."""
         entries: dict[str, object] = {"__metadata__": {"source": self._source} | self._checksums}
         end = 0
-        for name, shape in self._shapes.items():
-            start, end = end, end + shape[0] * shape[1]
-            entries[name] = {"dtype": "U8", "shape": shape, "data_offsets": [start, end]}
+        for name, size in self._sizes.items():
+            start, end = end, end + size
+            entries[name] = {"dtype": "U8", "shape": [size], "data_offsets": [start, end]}
         text = json.dumps(entries).encode()
         return len(text).to_bytes(LENGTH_BYTES, "little") + text
 

@@ -64,7 +64,7 @@ def load_weights(
             owner = network.get_submodule(name.rpartition(".")[0])
             if isinstance(owner, Projection):
                 # A layer that no packed form fits multiplies as it is, by rows in that dtype.
-                stored_dtype = activation_dtype if owner.format is None else dtype
+                stored_dtype = dtype if owner.layout else activation_dtype
                 _store(tensor, owner, stored_dtype, device, cache)
             else:
                 value = _read_as(tensor, _dtype_in_memory(name, activation_dtype))
@@ -90,9 +90,10 @@ def _store(
     if packed is not None:
         owner.store_packed(packed)
         return
-    owner.store(_read_as(tensor, dtype).to(device))
-    if cache and owner.packed:
-        cache.keep(tensor.name, owner.packed.data)
+    weight = _read_as(tensor, dtype).to(device)
+    owner.store(weight)
+    if cache and owner.parts:
+        cache.keep(tensor.name, owner.packed_data())
 
 
 def _packed_cache(
@@ -100,15 +101,15 @@ def _packed_cache(
 ) -> AbstractContextManager[PackedCache | None]:
     """The cache of this checkpoint in this form, if one is wanted and anything is packed."""
     projections = {
-        f"{name}.weight": module.packed_shape
+        f"{name}.weight": module.packed_bytes
         for name, module in network.named_modules()
         if isinstance(module, Projection)
     }
-    shapes = {t.name: shape for t in ordered if (shape := projections.get(t.name)) is not None}
-    if form is None or not shapes:
+    sizes = {t.name: size for t in ordered if (size := projections.get(t.name)) is not None}
+    if form is None or not sizes:
         return nullcontext()
     files = {directory / "config.json", *(tensor.path for tensor in ordered)}
-    return PackedCache(directory / f"packed-{form}.granite", source_of(form, files), shapes)
+    return PackedCache(directory / f"packed-{form}.granite", source_of(form, files), sizes)
 
 
 def find_tensors(directory: Path) -> dict[str, StoredTensor]:

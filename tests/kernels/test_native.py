@@ -53,8 +53,8 @@ def test_linear_is_its_twin(
     weight, x = torch.randn(outputs, inputs) * 0.05, torch.randn(rows, inputs)
     packed = pack(weight, format)
     # A rounded activation on the edge between two steps may fall to either side.
-    assert_near(native.linear(x, packed), TWIN.linear(x, packed), 2e-3)
-    assert (native.linear(x, packed) - TWIN.linear(x, packed)).abs().median() < 1e-5
+    assert_near(native.linear(x, (packed,)), TWIN.linear(x, (packed,)), 2e-3)
+    assert (native.linear(x, (packed,)) - TWIN.linear(x, (packed,))).abs().median() < 1e-5
 
 
 @pytest.mark.parametrize("format", [Format.INT8, Format.INT4])
@@ -68,7 +68,7 @@ def test_the_integer_sum_of_a_group_is_exact(
         weight = torch.ones(64, 32) * torch.tensor([1.0, -1.0]).repeat(32)[:, None]
         x = torch.ones(19, 32) * torch.tensor([1.0, -1.0]).repeat(10)[:19, None]
     packed = pack(weight, format)
-    assert torch.equal(native.linear(x, packed), TWIN.linear(x, packed))
+    assert torch.equal(native.linear(x, (packed,)), TWIN.linear(x, (packed,)))
 
 
 @pytest.mark.parametrize("format", Format)
@@ -77,12 +77,12 @@ def test_a_row_of_a_linear_layer_has_the_same_bits_in_any_batch_and_thread_count
 ) -> None:
     packed = pack(torch.randn(1000, 128), format)
     x = torch.randn(37, 128)
-    whole = native.linear(x, packed)
+    whole = native.linear(x, (packed,))
     for start, count in ((0, 1), (3, 2), (5, 16), (7, 17), (36, 1)):
-        part = native.linear(x[start : start + count], packed)
+        part = native.linear(x[start : start + count], (packed,))
         assert torch.equal(part, whole[start : start + count])
     alone = NativeKernels(1, instruction_set)
-    assert torch.equal(alone.linear(x, packed), whole)
+    assert torch.equal(alone.linear(x, (packed,)), whole)
     alone.close()
 
 
@@ -95,6 +95,15 @@ def test_an_instruction_set_can_be_asked_for() -> None:
     assert names[InstructionSet.GENERIC] == "generic"
     assert names[InstructionSet.AVX2] in ("avx2", "generic")
     assert names[InstructionSet.BEST] in ("avx512-vnni", names[InstructionSet.AVX2])
+
+
+def test_parts_of_different_formats_are_one_matrix(native: NativeKernels) -> None:
+    weight, x = torch.randn(90, 96), torch.randn(7, 96)
+    parts = (pack(weight[:48], Format.INT4), pack(weight[48:], Format.INT8))
+    whole = native.linear(x, parts)
+    assert torch.equal(whole[:, :48], native.linear(x, parts[:1]))
+    assert torch.equal(whole[:, 48:], native.linear(x, parts[1:]))
+    assert_near(whole, TWIN.linear(x, parts), 2e-3)
 
 
 @pytest.mark.parametrize("format", Format)
@@ -247,7 +256,7 @@ def test_non_finite_values_stay_visible(native: NativeKernels) -> None:
         one = torch.randn(1, 32)
         one[0, place] = torch.nan
         for format in Format:
-            assert not native.linear(one, pack(torch.randn(16, 32), format)).isfinite().any()
+            assert not native.linear(one, (pack(torch.randn(16, 32), format),)).isfinite().any()
 
 
 def test_activations_too_small_to_scale_count_as_zero(native: NativeKernels) -> None:
@@ -255,7 +264,7 @@ def test_activations_too_small_to_scale_count_as_zero(native: NativeKernels) -> 
     x[0, :32] = torch.tensor([1e-39, -2e-37, 0.0, 5e-41]).repeat(8)
     x[0, 33] = 1.0
     for format in (Format.INT8, Format.INT4):
-        weight = pack(torch.randn(16, 64), format)
+        weight = (pack(torch.randn(16, 64), format),)
         x[1] = x[0] * (x[0] == 1.0)
         for kernels in (native, TWIN):
             small, none = kernels.linear(x, weight)

@@ -49,9 +49,9 @@ def load(checkpoint: Path, form: Quantization = "int8") -> tuple[LoadedModel, in
 
 def packed_bytes(model: LoadedModel) -> dict[str, torch.Tensor]:
     return {
-        name: module.packed.data
+        name: module.packed_data()
         for name, module in model.network.named_modules()
-        if isinstance(module, Projection) and module.packed
+        if isinstance(module, Projection) and module.parts
     }
 
 
