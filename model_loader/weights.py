@@ -17,6 +17,7 @@ from model_loader.json_file import read_json_object
 from model_loader.packed_cache import PackedCache, source_of
 from model_loader.projection import Projection
 from model_loader.safetensors_file import StoredTensor, read_header
+from model_loader.storage_report import report_storage
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -89,9 +90,11 @@ def _store(
     packed = cache.take(tensor.name) if cache else None
     if packed is not None:
         owner.store_packed(packed)
+        report_storage(tensor.name, owner)
         return
     weight = _read_as(tensor, dtype).to(device)
     owner.store(weight)
+    report_storage(tensor.name, owner, weight)
     if cache and owner.parts:
         cache.keep(tensor.name, owner.packed_data())
 

@@ -6,6 +6,7 @@ import torch
 from kernels.packing import Format
 from kernels.torch_kernels import TorchKernels
 from model_loader.projection import Projection, RowPart
+from model_loader.storage_report import relative_error
 
 MIXED = (RowPart(Format.INT4, 48), RowPart(Format.INT8, 22))
 
@@ -52,3 +53,12 @@ def test_a_plain_weight_has_no_packed_form() -> None:
     assert torch.equal(layer.rows_of(torch.tensor([5])), weight[5:6])
     with pytest.raises(ValueError, match="plain"):
         layer.store_packed(torch.zeros(10, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize(
+    ("format", "low", "high"),
+    [(Format.INT4, 0.05, 0.1), (Format.INT8, 2e-3, 8e-3), (Format.BF16, 1e-4, 3e-3)],
+)
+def test_the_reported_error_is_that_of_the_format(format: Format, low: float, high: float) -> None:
+    layer, weight = projection(RowPart(format, 70))
+    assert low < relative_error(layer, weight) < high
