@@ -30,6 +30,9 @@ from engine.waiting import WaitingRoom
 
 DECODE_SHARE_OF_BUSY_STEP = 0.75
 """Most of a step that decoding takes while prompts are unread; binds if slots outnumber rows."""
+MOST_PROMPTS_WAITED_FOR = 3
+"""One unread prompt may slow replies as measured; more of them, whose readers have nothing yet, as
+many times that, up to this number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Scheduler:
         eos_token_ids: frozenset[int],
         rows_beside_decode: int | None = None,
     ) -> None:
-        """`rows_beside_decode` is the most prompt rows of a step in which others decode."""
+        """`rows_beside_decode`: the most rows of one prompt in a step in which others decode."""
         self._options = options
         self._rows_beside_decode = rows_beside_decode or options.step_rows
         self._eos_token_ids = eos_token_ids
@@ -171,7 +174,9 @@ class Scheduler:
         self._admit()
         budget = self._options.step_rows - sum(chunk.stop - chunk.start for chunk in chunks)
         if chunks:
-            budget = min(budget, self._rows_beside_decode)
+            unread = sum(not sequence.is_decoding for sequence in self.running)
+            patience = min(unread, MOST_PROMPTS_WAITED_FOR)
+            budget = min(budget, self._rows_beside_decode * patience)
         return chunks + self._plan_prefills(budget)
 
     def _plan_alone(self, suspect: Sequence) -> list[Chunk]:

@@ -94,3 +94,16 @@ def test_prompts_take_whole_steps_alone_and_measured_ones_beside_a_decode() -> N
     scheduler.submit(2, make_request(tuple(range(1, 31)), 5), 0.0)
     shared = scheduler.next(0.0)
     assert [chunk.stop - chunk.start for chunk in shared.chunks] == [1, 10]
+
+
+@pytest.mark.parametrize(("num_prompts", "num_rows"), [(1, 10), (2, 20), (3, 30), (4, 30)])
+def test_more_unread_prompts_may_slow_replies_more(num_prompts: int, num_rows: int) -> None:
+    scheduler = Scheduler(OPTIONS, frozenset({EOS}), rows_beside_decode=10)
+    runner = FakeRunner(OPTIONS)
+    scheduler.submit(0, make_request((1, 2, 3), 50, ignore_eos=True), 0.0)
+    run_step(scheduler, runner)
+    for number in range(num_prompts):
+        scheduler.submit(1 + number, make_request(tuple(range(1, 81)), 5), 0.0)
+    decode, *prefills = scheduler.next(0.0).chunks
+    assert decode.stop - decode.start == 1
+    assert sum(chunk.stop - chunk.start for chunk in prefills) == num_rows
