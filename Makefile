@@ -53,7 +53,7 @@ fix: $(INSTALLED_DEV) ## format and repair what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED_DEV) ## measure the served model; see benchmarks/
+bench: $(INSTALLED_DEV) ## compare with llama.cpp; LLAMA_SERVER=<program> LLAMA_WEIGHTS=<dir of *.gguf> ARGS="--formats int4"
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove .venv and caches
