@@ -112,6 +112,52 @@ def test_a_tool_that_is_not_to_be_called_is_not(client: OpenAI, demo_server: Dem
     assert "<tool_call>" not in (reply.choices[0].message.content or "")
 
 
+def test_a_required_call_is_made_where_the_model_would_rather_greet(
+    client: OpenAI, demo_server: DemoServer
+) -> None:
+    fields: dict[str, Any] = {
+        "model": demo_server.model,
+        "messages": [{"role": "user", "content": "Hello!"}],
+        "tools": [WEATHER, ADD],
+        "temperature": 0,
+        "max_tokens": 100,
+    }
+    free = client.chat.completions.create(**fields).choices[0]
+    required = client.chat.completions.create(tool_choice="required", **fields).choices[0]
+    assert (free.message.content or "").startswith("Hello!")
+    assert free.message.tool_calls is None
+    (call,) = required.message.tool_calls or []
+    assert call.type == "function"
+    assert call.function.name == "add"
+    arguments = json.loads(call.function.arguments)
+    assert {name: type(value) for name, value in arguments.items()} == {"a": int, "b": int}
+    assert required.message.content is None
+    assert required.finish_reason == "tool_calls"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_named_tool_is_called_where_the_model_would_rather_call_another(
+    client: OpenAI, demo_server: DemoServer, is_streamed: bool
+) -> None:
+    fields: dict[str, Any] = {
+        "model": demo_server.model,
+        "messages": [{"role": "user", "content": "What is 12 plus 30?"}],
+        "tools": [WEATHER, ADD],
+        "tool_choice": {"type": "function", "function": {"name": "get_weather"}},
+        "temperature": 0,
+        "max_tokens": 100,
+    }
+    if is_streamed:
+        with client.chat.completions.stream(**fields) as stream:
+            choice: Any = stream.get_final_completion().choices[0]
+    else:
+        choice = client.chat.completions.create(**fields).choices[0]
+    (call,) = choice.message.tool_calls
+    assert call.function.name == "get_weather"
+    assert isinstance(json.loads(call.function.arguments)["city"], str)
+    assert choice.finish_reason == "stop"
+
+
 @pytest.mark.skipif(
     shutil.which("node") is None or not (NPM / "node_modules" / "openai").is_dir(),
     reason="node or its openai package is not installed; `make test` installs it where npm is",

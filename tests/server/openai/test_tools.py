@@ -206,6 +206,28 @@ def test_a_named_choice_is_one_call_and_stops_as_openai_says(
     assert chunks[-1].choices[0].finish_reason == "stop"
 
 
+def test_calls_that_must_be_are_guarded_by_a_grammar_and_free_ones_are_not(
+    client: TestClient, engine: FakeEngine
+) -> None:
+    engine.script = says(PARIS)
+    allowed = {"mode": "auto", "tools": [named("clock")]}
+    strict = {"type": "function", "function": WEATHER | {"strict": True}}
+    for fields in (
+        {"tools": TOOLS, "tool_choice": "required"},
+        {"tools": TOOLS, "tool_choice": named("weather")},
+        {"tools": TOOLS, "tool_choice": {"type": "allowed_tools", "allowed_tools": allowed}},
+        {"tools": [strict]},
+        {"functions": [WEATHER], "function_call": {"name": "weather"}},
+    ):
+        chat(client, **fields)
+        grammar = engine.requests[-1].grammar
+        assert grammar is not None
+        assert f"[{OPENING_TAG_ID}]" in grammar
+    for fields in ({"tools": TOOLS}, {"tools": TOOLS, "tool_choice": "none"}):
+        chat(client, **fields)
+        assert engine.requests[-1].grammar is None
+
+
 def test_choices_have_calls_of_their_own(client: TestClient, engine: FakeEngine) -> None:
     engine.script = says(f"{PARIS}\n{NOON}")
     reply = chat(client, tools=TOOLS, n=2)
