@@ -12,7 +12,8 @@ class EngineOptions:
     Sizes are in tokens unless named otherwise. `block_length` is the distance Q between kept
     recurrent states; `page_length` is the number of tokens in one K/V page. `dtype` is that
     of plain weights; `is_native` picks the C++ kernels, whose activations and state are fp32;
-    `keeps_packed` leaves packed weights beside the checkpoint.
+    `keeps_packed` leaves packed weights beside the checkpoint; `log_level` is for what the worker
+    and the loader log.
     """
 
     checkpoint: str
@@ -35,6 +36,7 @@ class EngineOptions:
     step_timeout_seconds: float = 300.0
     max_preemptions: int = 8
     output_queue_events: int = 8192
+    log_level: str = "warning"
 
     @property
     def longest_sequence(self) -> int:

@@ -57,6 +57,7 @@ def die_with_parent() -> None:
 def _serve(channel: Channel, load: Load) -> None:
     channel.send(Hello(PROTOCOL_VERSION))
     options = _receive_options(channel)
+    _log_at(options.log_level)
     try:
         loaded = load(options, _ProgressReports(channel))
         prove(loaded, options)
@@ -69,6 +70,12 @@ def _serve(channel: Channel, load: Load) -> None:
     channel.send(Ready(loaded.info))
     scheduler = Scheduler(options, loaded.eos_token_ids, rows_beside_decode)
     EngineLoop(channel, scheduler, loaded.runner, loaded.grammars).run()
+
+
+def _log_at(level: str) -> None:
+    """Of this program only: what the libraries have to say at "debug" nobody asked for."""
+    for package in ("engine", "model_loader"):
+        logging.getLogger(package).setLevel(level.upper())
 
 
 def _receive_options(channel: Channel) -> EngineOptions:

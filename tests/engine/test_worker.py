@@ -1,5 +1,6 @@
 """The worker as it is shipped, `python -m engine`, on a small random checkpoint."""
 
+import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -57,6 +58,18 @@ async def test_a_checkpoint_that_cannot_be_read_fails_the_engine_with_its_reason
     await until(lambda: client.state is EngineState.FAILED, seconds=60)
     await client.stop()
     assert "config.json" in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("level", "num_reports"), [("info", 0), ("debug", 19)])
+async def test_at_debug_level_the_worker_tells_how_each_weight_is_stored(
+    options: EngineOptions, level: str, num_reports: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = EngineClient(dataclasses.replace(options, log_level=level))
+    await client.start()
+    await until(lambda: client.state is EngineState.READY, seconds=60)
+    await client.stop()
+    assert capfd.readouterr().err.count("bits a weight") == num_reports
 
 
 @pytest.mark.slow

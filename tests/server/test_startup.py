@@ -216,6 +216,7 @@ def test_limits_and_deadlines_reach_the_engine() -> None:
         step_rows=32,
         threads=3,
         packed_cache=False,
+        log_level="debug",
     ).options
     assert options == EngineOptions(
         checkpoint=str(CHECKPOINT),
@@ -227,6 +228,7 @@ def test_limits_and_deadlines_reach_the_engine() -> None:
         step_rows=32,
         max_queued_requests=7,
         queue_timeout_seconds=1.5,
+        log_level="debug",
     )
 
 
