@@ -30,7 +30,7 @@ from engine.waiting import WaitingRoom
 
 DECODE_SHARE_OF_BUSY_STEP = 0.75
 """Most of a step that decoding takes while prompts are unread; binds if slots outnumber rows."""
-MOST_PROMPTS_WAITED_FOR = 3
+MOST_PROMPTS_WAITED_FOR = 4
 """One unread prompt may slow replies as measured; more of them, whose readers have nothing yet, as
 many times that, up to this number."""
 
