@@ -88,8 +88,12 @@ class Sequence:
 
     @property
     def is_decoding(self) -> bool:
-        """Only the newest tokens are missing from the state: a few, if a grammar forced some."""
-        return self.num_generated > 0 and self.num_remaining <= MOST_DECODE_ROWS
+        """Only the newest tokens are missing from the state: a few, if a grammar forced some.
+
+        What starts (again) reads its tokens first, however few they are.
+        """
+        has_begun = self.num_generated > 0 and self.num_computed > 0
+        return has_begun and self.num_remaining <= MOST_DECODE_ROWS
 
     @property
     def is_suspect(self) -> bool:

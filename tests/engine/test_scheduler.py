@@ -194,3 +194,19 @@ def test_stop_tokens_end_the_sequence_and_are_delivered() -> None:
     events = [o.event for o in scheduler.take_outputs() if isinstance(o.event, TokenEvent)]
     assert [event.token_id for event in events] == [41, 42]
     assert events[-1].finish_reason is FinishReason.STOP
+
+
+def test_a_preempted_sequence_begins_to_read_in_the_step_that_takes_it_back() -> None:
+    scheduler, runner = make(num_slots=3, num_pages=9, step_rows=6, context_length=36)
+    scheduler.submit(1, make_request(tuple(range(1, 19)), 12), 0.0)
+    for _ in range(7):
+        run_step(scheduler, runner)
+    scheduler.submit(2, make_request((2,), 7), 0.0)
+    while not scheduler.num_preemptions:
+        run_step(scheduler, runner)
+    (waiting,) = scheduler.waiting
+    assert waiting.num_generated > 0
+    while waiting in scheduler.waiting:
+        plan = scheduler.next(0.0)
+        scheduler.commit(plan, runner.run(plan))
+    assert [chunk.sequence.generation for chunk in plan.chunks] == [2]
