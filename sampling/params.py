@@ -7,6 +7,8 @@ from kernels.errors import GraniteError
 MAX_TOP_LOGPROBS = 20
 MAX_LOGIT_BIAS_ENTRIES = 1024
 MAX_STOP_TOKEN_IDS = 128
+MAX_TEMPERATURE = 5.0
+"""Workers AI's, the highest of all dialects."""
 _MAX_TOKEN_ID = 2**31 - 1
 GREEDY_TEMPERATURE = 1e-5
 """Temperatures below this draw the most likely token: divided by them, logits would overflow."""
@@ -50,7 +52,7 @@ class SamplingParams:
     logprobs: int | None = None
 
     def __post_init__(self) -> None:
-        _require_range("temperature", self.temperature, 0.0, 2.0)
+        _require_range("temperature", self.temperature, 0.0, MAX_TEMPERATURE)
         _require_range("top_p", self.top_p, 0.0, 1.0)
         _require_range("min_p", self.min_p, 0.0, 1.0)
         _require_range("top_a", self.top_a, 0.0, 1.0)

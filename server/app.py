@@ -13,6 +13,7 @@ from kernels.errors import GraniteError
 from model_loader.chat_template import ChatTemplate
 from model_loader.tokenizer import Tokenizer
 from server.access_log import AccessLog
+from server.cloudflare.routes import cloudflare_router
 from server.cors import Cors
 from server.error_responses import add_error_handlers
 from server.gate import Gate
@@ -24,6 +25,7 @@ from server.openai.routes import openai_router
 from server.openai.stored_router import stored_router
 from server.openrouter.routes import openrouter_router
 from server.prompt import PromptEncoder
+from server.runpod.routes import runpod_router
 from server.security import HostCheck, KeyCheck
 from server.services import Services
 from server.settings import Settings
@@ -57,7 +59,13 @@ def create_app(
 
 def dialect_routers(services: Services) -> list[APIRouter]:
     """Every dialect, one router each."""
-    return [openai_router(services), stored_router(services), openrouter_router(services)]
+    return [
+        openai_router(services),
+        stored_router(services),
+        openrouter_router(services),
+        cloudflare_router(services),
+        runpod_router(services),
+    ]
 
 
 def assemble(services: Services, routers: Iterable[APIRouter]) -> FastAPI:

@@ -5,6 +5,7 @@ GraniteError                       kernels.errors
 │   ├── BadRequest            400  invalid_value
 │   │   ├── InvalidJson       400  invalid_json
 │   │   ├── UnsupportedParameter  400  unsupported_parameter
+│   │   ├── JsonModeNotMet    400  json_mode_not_met; server.cloudflare.errors
 │   │   └── ContextLengthExceeded 400  context_length_exceeded
 │   ├── InvalidApiKey         401  invalid_api_key
 │   ├── HostNotAllowed        403  host_not_allowed

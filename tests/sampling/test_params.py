@@ -27,7 +27,7 @@ def params(**fields: Any) -> SamplingParams:
     ]
     + [
         ("temperature", -1e-9),
-        ("temperature", 2.0001),
+        ("temperature", 5.0001),
         ("top_p", 1.1),
         ("min_p", -0.1),
         ("top_a", 1.1),

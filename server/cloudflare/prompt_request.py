@@ -1,0 +1,21 @@
+"""The prompt form of a text generation request."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from server.cloudflare.generation_fields import GenerationFields
+from server.question import ChatMessage, ChatPrompt, Prompt, TextPrompt
+
+
+class PromptRequest(GenerationFields):
+    prompt_field: ClassVar[str] = "prompt"
+
+    prompt: str = Field(min_length=1)
+    raw: bool | None = None
+
+    def neutral_prompt(self) -> Prompt:
+        """A raw prompt spells the model's control tokens itself; any other is a user's turn."""
+        if self.raw:
+            return TextPrompt(self.prompt, parse_special=True)
+        return ChatPrompt(messages=[ChatMessage(role="user", content=self.prompt)])

@@ -1,0 +1,40 @@
+"""`response_format`: the form that the text is to have. A schema stands there without a wrapper."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from server.constraints import ANY_OBJECT, TextForm
+from server.errors import BadRequest
+from server.openai.request_model import RequestModel
+from server.schema_text import json_schema
+
+FIELD = "response_format"
+
+
+class ResponseFormat(RequestModel):
+    """OpenAI's wrapper around the schema, with its `name`, is taken too."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: dict[str, Any] | None = None
+
+    @property
+    def is_json(self) -> bool:
+        return self.type != "text"
+
+    def form(self) -> TextForm | None:
+        """Raises BadRequest for a schema that is missing, or cannot be one."""
+        if self.type == "text":
+            return None
+        if self.type == "json_object":
+            return json_schema(ANY_OBJECT, FIELD, is_strict=False)
+        if self.json_schema is None:
+            raise BadRequest(f"{FIELD}.json_schema is required", f"{FIELD}.json_schema")
+        schema, is_strict = _unwrapped(self.json_schema)
+        return json_schema(schema, FIELD, is_strict=is_strict)
+
+
+def _unwrapped(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
+    wrapped = given.get("schema")
+    if isinstance(wrapped, Mapping) and isinstance(given.get("name"), str):
+        return wrapped, given.get("strict") is True
+    return given, False

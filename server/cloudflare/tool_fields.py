@@ -1,0 +1,57 @@
+"""`tools` and `functions` in Workers AI's shapes, turned into OpenAI's before they are checked."""
+
+import json
+from collections.abc import Mapping
+
+from pydantic import field_validator
+
+from server.openai.tools import ToolFields
+
+
+class WorkersToolFields(ToolFields):
+    """Tools may be flat, `{name, description, parameters}`; functions may be `{name, code}`."""
+
+    @field_validator("tools", mode="before")
+    @classmethod
+    def _wrap_flat_tools(cls, tools: object) -> object:
+        return [_wrapped(tool) for tool in tools] if isinstance(tools, list) else tools
+
+    @field_validator("functions", mode="before")
+    @classmethod
+    def _describe_by_code(cls, functions: object) -> object:
+        return (
+            [_described(each) for each in functions] if isinstance(functions, list) else functions
+        )
+
+
+def _wrapped(tool: object) -> object:
+    is_flat = isinstance(tool, Mapping) and "name" in tool and "function" not in tool
+    return {"type": "function", "function": tool} if is_flat else tool
+
+
+def _described(function: object) -> object:
+    """The model reads the source, and nobody here runs it."""
+    if not isinstance(function, Mapping) or "code" not in function:
+        return function
+    rest = {name: value for name, value in function.items() if name != "code"}
+    return {"description": function["code"], **rest}
+
+
+def as_openai_calls(calls: object) -> object:
+    """Calls of earlier turns, also as `{name, arguments: object}`, with arguments as text."""
+    return [_as_openai_call(call) for call in calls] if isinstance(calls, list) else calls
+
+
+def _as_openai_call(call: object) -> object:
+    function = call.get("function", call) if isinstance(call, Mapping) else None
+    if not isinstance(call, Mapping) or not isinstance(function, Mapping):
+        return call
+    if not isinstance(function.get("name"), str):
+        return call
+    arguments = function.get("arguments", {})
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    return {
+        "id": call.get("id") or "",
+        "type": "function",
+        "function": {"name": function["name"], "arguments": text},
+    }
