@@ -6,7 +6,8 @@ GraniteError                       kernels.errors
 │   │   ├── InvalidJson       400  invalid_json
 │   │   ├── UnsupportedParameter  400  unsupported_parameter
 │   │   ├── JsonModeNotMet    400  json_mode_not_met; server.cloudflare.errors
-│   │   └── ContextLengthExceeded 400  context_length_exceeded
+│   │   ├── ContextLengthExceeded 400  context_length_exceeded
+│   │   └── PreviousResponseNotFound 400  previous_response_not_found
 │   ├── InvalidApiKey         401  invalid_api_key
 │   ├── HostNotAllowed        403  host_not_allowed
 │   ├── NotFound              404  not_found
@@ -107,6 +108,16 @@ class ContextLengthExceeded(BadRequest):
             "Please reduce the length of the prompt or the completion.",
             param,
         )
+
+
+class PreviousResponseNotFound(BadRequest):
+    """The response to be continued, or one that it continues, is not there (any more)."""
+
+    code = "previous_response_not_found"
+
+    def __init__(self, response_id: str) -> None:
+        message = f"Previous response with id '{shown(response_id)}' not found."
+        super().__init__(message, "previous_response_id")
 
 
 class InvalidApiKey(ApiError):

@@ -5,7 +5,7 @@ Fields listed as unsupported are refused by name, unless their value asks for no
 route's request model has them.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 
 from server.errors import UnsupportedParameter
 
@@ -154,15 +154,17 @@ UNSUPPORTED_FIELDS: Mapping[str, tuple[object, ...]] = {
 """Name -> the values that ask for nothing; null always does."""
 
 
-def refuse_unsupported(body: Mapping[str, object], honoured: Container[str]) -> None:
-    """Raises UnsupportedParameter for the first field that asks for what we do not do.
+def refuse_unsupported(
+    body: Mapping[str, object], refused: Mapping[str, tuple[object, ...]]
+) -> None:
+    """Raises UnsupportedParameter for the first field that asks for what a route does not do.
 
-    `honoured` are the fields that the route reads, whatever the table says of other routes.
+    `refused` has the values of the fields that ask for nothing, for those the route does not read.
     """
     for name, value in body.items():
-        if name not in UNSUPPORTED_FIELDS or name in honoured or value is None:
+        if name not in refused or value is None:
             continue
-        if not any(_is_same(value, nothing) for nothing in UNSUPPORTED_FIELDS[name]):
+        if not any(_is_same(value, nothing) for nothing in refused[name]):
             raise UnsupportedParameter(name)
 
 

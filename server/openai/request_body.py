@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from server.errors import BadRequest, ModelNotFound, UnsupportedParameter
 from server.json_body import read_json_object
-from server.openai.field_policy import UNSUPPORTED_FIELDS, refuse_unsupported
+from server.openai.field_policy import refuse_unsupported
 from server.openai.request_model import RequestBody
 from server.services import Services
 
@@ -28,8 +28,16 @@ _WORDS = {
     "too_short": "must have at least {min_length} entry",
 }
 _FIELDS_WITH_PATHS = (
-    *("messages", "stream_options", "tools", "functions", "documents"),
-    *("provider", "plugins", "usage"),
+    "messages",
+    "stream_options",
+    "tools",
+    "functions",
+    "documents",
+    "input",
+    "text",
+    "provider",
+    "plugins",
+    "usage",
 )
 
 Body = TypeVar("Body", bound=RequestBody)
@@ -50,8 +58,8 @@ def parse_body(model: type[Body], body: Mapping[str, Any], *, strict_fields: boo
         UnsupportedParameter: a field known from OpenAI or a peer asks for what we do not do.
         BadRequest: a value is wrong, or (with `strict_fields`) a field is unknown.
     """
-    refuse_unsupported(body, model.model_fields)
-    refused = UNSUPPORTED_FIELDS.keys() - model.model_fields.keys()
+    refused = model.refused_fields.keys() - model.model_fields.keys()
+    refuse_unsupported(body, {name: model.refused_fields[name] for name in refused})
     known = {name: value for name, value in body.items() if name not in refused}
     try:
         request = model.model_validate(known)
@@ -108,7 +116,10 @@ def _param(details: ErrorDetails) -> str:
     path = _shown(str(first))
     if path in _FIELDS_WITH_PATHS:
         for step in rest:
-            path += f"[{step}]" if isinstance(step, int) else f".{_shown(step)}"
+            if isinstance(step, int):
+                path += f"[{step}]"
+            elif not step.startswith("<"):  # the tag of a union
+                path += f".{_shown(step)}"
     return path
 
 

@@ -1,6 +1,11 @@
 """What all request models have in common: strict values, and unknown fields kept aside."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict
+
+from server.openai.field_policy import UNSUPPORTED_FIELDS
 
 
 class RequestModel(BaseModel):
@@ -14,7 +19,12 @@ class RequestModel(BaseModel):
 
 
 class RequestBody(RequestModel):
-    """The body of a whole request, which may name the model that it is for."""
+    """The body of a whole request, which may name the model that it is for.
+
+    `refused_fields` is the table of what is refused by name, as far as the model has no such field.
+    """
+
+    refused_fields: ClassVar[Mapping[str, tuple[object, ...]]] = UNSUPPORTED_FIELDS
 
     model: str | None = None
 

@@ -143,9 +143,9 @@ class ToolFields(RequestModel):
             return self._older_toolbox(self.functions)
         tools = tuple(tool.function.neutral() for tool in self.tools or ())
         choice = self.tool_choice or ToolChoice()
-        _check(tools, choice, "tools", "tool_choice")
+        check_tool_choice(tools, choice, "tools", "tool_choice")
         if self.function_call is not None:
-            _check((), self.function_call, "functions", "function_call")
+            check_tool_choice((), self.function_call, "functions", "function_call")
         is_parallel = self.parallel_tool_calls is not False and choice.mode is not ToolMode.NAMED
         return Toolbox(tools=tools, choice=replace(choice, parallel=is_parallel))
 
@@ -154,11 +154,14 @@ class ToolFields(RequestModel):
             raise BadRequest("give tools or functions (their older form), not both", "functions")
         tools = tuple(function.neutral() for function in functions)
         choice = self.function_call or ToolChoice(parallel=False)
-        _check(tools, choice, "functions", "function_call")
+        check_tool_choice(tools, choice, "functions", "function_call")
         return Toolbox(tools=tools, choice=choice)
 
 
-def _check(tools: Sequence[Tool], choice: ToolChoice, tools_field: str, choice_field: str) -> None:
+def check_tool_choice(
+    tools: Sequence[Tool], choice: ToolChoice, tools_field: str, choice_field: str
+) -> None:
+    """Raises BadRequest for tools of one name, and for a choice of what is not among them."""
     names = [tool.name for tool in tools]
     if len(set(names)) < len(names):
         raise BadRequest(f"{tools_field}: two have the same name", tools_field)

@@ -2,7 +2,6 @@
 
 import json
 import uuid
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -15,8 +14,12 @@ from server.openai.chat_request import ChatRequest
 from server.openai.completion_request import CompletionRequest
 from server.openai.generation_routes import chat_call, completion_call
 from server.openai.request_body import check_body
+from server.openai.responses.create_request import CreateResponse
+from server.openai.responses.routes import new_turn, whole_response
 from server.reply_meter import ReplyMeter
 from server.services import Services
+
+Json = dict[str, Any]
 
 
 class LineExecutor:
@@ -25,35 +28,59 @@ class LineExecutor:
         self._replies = {
             "/v1/chat/completions": self._chat,
             "/v1/completions": self._completion,
+            "/v1/responses": self._response,
         }
 
-    async def execute(self, endpoint: str, body: Mapping[str, Any], client: str) -> LineAnswer:
+    async def execute(self, endpoint: str, body: Json, client: str) -> LineAnswer:
         """Raises nothing: an error is an answer, too."""
         request_id = f"req_{uuid.uuid4().hex}"
         try:
-            if body.get("stream"):
-                raise UnsupportedParameter("stream", "a batch has no streams")
-            reply = json.loads(await self._replies[endpoint](body, client))
+            for field in ("stream", "background"):
+                if body.get(field):
+                    raise UnsupportedParameter(field, f"{field} has no meaning in a batch")
+            reply = await self._replies[endpoint](body, client)
         except Exception as error:
             described = failure(error, self._services.metrics)
             return LineAnswer(status=described.status, request_id=request_id, body=described.body)
-        tokens = _tokens(reply["usage"])
-        return LineAnswer(status=HTTPStatus.OK, request_id=request_id, body=reply, tokens=tokens)
+        return LineAnswer(
+            status=HTTPStatus.OK,
+            request_id=request_id,
+            body=reply,
+            tokens=_tokens(reply["usage"]),
+        )
 
-    async def _chat(self, body: Mapping[str, Any], client: str) -> bytes:
+    async def _chat(self, body: Json, client: str) -> Json:
         call = chat_call(self._services, check_body(ChatRequest, body, self._services))
-        return await whole_answer(self._services, call, client, self._meter())
+        return _parsed(await whole_answer(self._services, call, client, self._meter()))
 
-    async def _completion(self, body: Mapping[str, Any], client: str) -> bytes:
+    async def _completion(self, body: Json, client: str) -> Json:
         parsed = check_body(CompletionRequest, body, self._services)
         call = completion_call(self._services, parsed)
-        return await whole_answer(self._services, call, client, self._meter())
+        return _parsed(await whole_answer(self._services, call, client, self._meter()))
+
+    async def _response(self, body: Json, client: str) -> Json:
+        """Stored only if the line says so: its reply is in the output file already."""
+        asked = check_body(CreateResponse, body, self._services).request
+        turn = await new_turn(self._services, asked, client, stores_unasked=False)
+        return await whole_response(turn, self._meter())
 
     def _meter(self) -> ReplyMeter:
         return ReplyMeter(self._services.metrics)
 
 
-def _tokens(usage: Mapping[str, Any]) -> TokenCounts:
+def _parsed(body: bytes) -> Json:
+    reply: Json = json.loads(body)
+    return reply
+
+
+def _tokens(usage: Json) -> TokenCounts:
+    """From OpenAI's two shapes of usage."""
+    if "input_tokens" in usage:
+        return TokenCounts(
+            input_tokens=usage["input_tokens"],
+            cached_tokens=usage["input_tokens_details"]["cached_tokens"],
+            output_tokens=usage["output_tokens"],
+        )
     return TokenCounts(
         input_tokens=usage["prompt_tokens"],
         cached_tokens=usage["prompt_tokens_details"]["cached_tokens"],

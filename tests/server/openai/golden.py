@@ -12,13 +12,16 @@ from engine.errors import WorkerDied
 from engine.request import TokenLogprob
 from tests.fakes import Script
 from tests.server.openai.replies import CHAT, COMPLETIONS
+from tests.server.openai.responses.asking import HELLO as ASKED
+from tests.server.openai.responses.asking import RESPONSES
 from tests.server.openai.support import HELLO, ONCE, Bench, fake_engine, says
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 _CHANGING = [
     (re.compile(r'"id":"(chatcmpl|cmpl)-[0-9a-f]{32}"'), r'"id":"\1-0"'),
-    (re.compile(r'"id":"call_[0-9a-f]{24}"'), '"id":"call_0"'),
-    (re.compile(r'"created":\d+'), '"created":0'),
+    (re.compile(r'"(call_id|id)":"call_[0-9a-f]{24}"'), r'"\1":"call_0"'),
+    (re.compile(r'"(resp|msg|fc)_[0-9a-f]{32}(_\d+)?"'), r'"\1_0\2"'),
+    (re.compile(r'"(created|created_at|completed_at)":\d+'), r'"\1":0'),
     (re.compile(r'"system_fingerprint":"fp_[0-9a-f]{10}"'), '"system_fingerprint":"fp_0"'),
 ]
 
@@ -75,6 +78,24 @@ SCENES = {
     ),
     "completion.json": Scene(
         COMPLETIONS, ONCE | {"logprobs": 2}, says("hé", logprob=-0.5, top_logprobs=_LIKELY)
+    ),
+    "response.json": Scene(RESPONSES, ASKED | {"metadata": {"run": "7"}}, says("Hi there")),
+    "response_stream.sse": Scene(RESPONSES, ASKED | _STREAM, says("Hi 漢")),
+    "response_stream_tools.sse": Scene(
+        RESPONSES,
+        ASKED | _STREAM | {"tools": [{"type": "function", **_WEATHER}], "top_logprobs": 1},
+        says(f"Hm\n{_CALL}\n{_CALL}", logprob=-1.0),
+    ),
+    "response_stream_broken.sse": Scene(
+        RESPONSES,
+        ASKED | _STREAM | {"tools": [{"type": "function", **_WEATHER}]},
+        says(_CALL.replace("1", "x")),
+    ),
+    "response_stream_error.sse": Scene(
+        RESPONSES, ASKED | _STREAM, Script(token_ids=tuple(b"Hi"), error=WorkerDied("killed"))
+    ),
+    "response_stream_cut.sse": Scene(
+        RESPONSES, ASKED | _STREAM | {"max_output_tokens": 16}, says("x" * 20)
     ),
     "completion_stream.sse": Scene(COMPLETIONS, ONCE | _STREAM | {"max_tokens": 3}, says("long")),
 }

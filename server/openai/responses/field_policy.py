@@ -1,0 +1,72 @@
+"""What becomes of the fields that /v1/responses does not have, and which have no effect there."""
+
+from collections.abc import Mapping
+
+from server.openai.field_policy import UNSUPPORTED_FIELDS
+
+HARMLESS_FIELDS = frozenset(
+    {
+        "max_tool_calls",  # counts calls of tools that run at OpenAI
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "user",
+    }
+)
+"""Checked and repeated in the response, then without effect."""
+
+REFUSED_FIELDS: Mapping[str, tuple[object, ...]] = {
+    **UNSUPPORTED_FIELDS,
+    # OpenAI's Responses API
+    "access_programs": (),
+    "background_options": (),
+    "context_management": ([],),
+    "conversation": (),
+    "image": (),
+    "personality": (),
+    "prompt": (),
+    "reasoning": (
+        {},
+        {"effort": None},
+        {"effort": "none"},
+        {"summary": None},
+        {"effort": None, "summary": None},
+        {"effort": "none", "summary": None},
+    ),
+    # what chat and completions have under other names, or alone
+    "ebnf": (),
+    "frequency_penalty": (0,),
+    "grammar": ("",),
+    "guided_choice": (),
+    "guided_grammar": (),
+    "guided_json": (),
+    "guided_regex": (),
+    "ignore_eos": (False,),
+    "json_schema": (),
+    "logit_bias": ({},),
+    "logprobs": (False,),
+    "max_completion_tokens": (),
+    "max_tokens": (),
+    "messages": (),
+    "min_p": (0,),
+    "min_tokens": (0,),
+    "models": ([],),
+    "n": (1,),
+    "plugins": ([],),
+    "presence_penalty": (0,),
+    "prompt_logprobs": (),
+    "provider": ({},),
+    "regex": (),
+    "repetition_penalty": (1,),
+    "response_format": ({"type": "text"},),
+    "seed": (),
+    "stop": ([],),
+    "stop_token_ids": ([],),
+    "structured_outputs": (),
+    "top_a": (0,),
+    "top_k": (0, -1),
+    "transforms": ([],),
+    "usage": ({"include": True}, {"include": False}),
+}
+"""Name -> the values that ask for nothing; null always does."""
