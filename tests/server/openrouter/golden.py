@@ -1,0 +1,42 @@
+"""Whole replies, byte for byte but for what differs each time. Run as a module, it writes them."""
+
+import re
+import tempfile
+from pathlib import Path
+
+from engine.errors import WorkerDied
+from tests.fakes import Script
+from tests.server.openai.golden import GOLDEN, Scene, transcript
+from tests.server.openai.support import HELLO, ONCE, Bench, says
+
+_STREAM = {"stream": True}
+_GENERATION = re.compile(r'"id":"gen-\d+-[A-Za-z0-9]{20}"')
+SCENES = {
+    "openrouter_chat.json": Scene("/api/v1/chat/completions", HELLO, says("Hi there")),
+    "openrouter_chat_stream.sse": Scene("/api/v1/chat/completions", HELLO | _STREAM, says("Hi 漢")),
+    "openrouter_chat_stream_error.sse": Scene(
+        "/api/v1/chat/completions",
+        HELLO | _STREAM,
+        Script(token_ids=tuple(b"Hi"), error=WorkerDied("killed")),
+    ),
+    "openrouter_completion.json": Scene("/api/v1/completions", ONCE, says("upon")),
+    "openrouter_error.json": Scene(
+        "/api/v1/chat/completions", HELLO | {"model": "gpt-4o"}, says("")
+    ),
+}
+
+
+def constant(text: str) -> str:
+    return _GENERATION.sub('"id":"gen-0"', text)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        bench = Bench.in_directory(Path(directory))
+        for name, scene in SCENES.items():
+            text = constant(transcript(bench, scene))
+            (GOLDEN / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
