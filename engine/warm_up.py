@@ -15,6 +15,8 @@ from engine.step import StepRunner
 from sampling.params import SamplingParams
 
 MEASURED_DECODES = 5
+MOST_SLOWDOWN = 1.85
+"""Of a decode step by prompt rows: replies are to lose at most half their pace, and steps vary."""
 FEWEST_ROWS = 8
 """Prompt rows that every step may carry: a prompt goes on however slow its rows are."""
 
@@ -53,7 +55,7 @@ def measure_rows_beside_decode(loaded: Loaded, options: EngineOptions) -> int:
     affordable = min(FEWEST_ROWS, options.step_rows)
     for num_rows in _growing_numbers(options.step_rows):
         runs = [_step_seconds(loaded, options, num_rows=num_rows, num_tokens=1) for _ in range(2)]
-        if min(seconds for (seconds,) in runs) > 2 * median(decodes):
+        if min(seconds for (seconds,) in runs) > MOST_SLOWDOWN * median(decodes):
             break
         affordable = num_rows
     return affordable
