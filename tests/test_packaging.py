@@ -70,7 +70,7 @@ def test_every_dependency_has_a_range_and_a_tested_version() -> None:
         if "==" in line
     }
     for requirement in project["dependencies"] + project["optional-dependencies"]["dev"]:
-        name, bounds = re.fullmatch(r"([\w-]+)(.*)", requirement).groups()  # type: ignore[union-attr]  # a failed match fails the test
+        name, bounds = re.fullmatch(r"([\w-]+)(?:\[\w+\])?(.*)", requirement).groups()  # type: ignore[union-attr]  # a failed match fails the test
         assert re.fullmatch(r"==.+|>=.+,<.+", bounds), requirement
         assert name in pinned | {"torch"}, f"{name} is not in constraints.txt"
 

@@ -5,7 +5,14 @@ from starlette.testclient import TestClient
 from tests.fakes import FakeEngine
 from tests.server.openai.replies import chat, chat_stream
 from tests.server.openai.support import HELLO, says
-from tests.server.openai.test_tools import CLOCK, NOON, PARIS, TOOLS, WEATHER
+from tests.server.openai.test_tools import (
+    CLOCK,
+    NOON,
+    OPENING_TAG_ID,
+    PARIS,
+    TOOLS,
+    WEATHER,
+)
 
 
 def test_a_conversation_with_calls_goes_back_as_the_model_wrote_it(
