@@ -1,6 +1,7 @@
 """Has constraints compiled in another process, each once at a time, and remembers the outcomes."""
 
 import asyncio
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -13,7 +14,10 @@ from server.grammars.errors import CheckerGone
 from server.grammars.messages import Accepted, Refused, Vocabulary
 from server.grammars.process import CheckerProcess
 
+TOO_COMPLEX = Refused("too complex to be compiled")
 MAX_FLIGHTS = 64
+SECONDS_OF_REFUSAL = 30.0
+"""How long what took too long is not tried again: it may have been for want of a free processor."""
 MAX_KNOWN = 256
 MAX_KNOWN_BYTES = 8 * 2**20
 
@@ -39,6 +43,7 @@ class ConstraintCompiler:
         self._lane = asyncio.Lock()
         self._checker: CheckerProcess | None = None
         self._flights: dict[Constraint, _Flight] = {}
+        self._refused_at: dict[Constraint, float] = {}
         self._known: OrderedDict[Constraint, Accepted | Refused] = OrderedDict()
         self._num_known_bytes = 0
 
@@ -52,6 +57,9 @@ class ConstraintCompiler:
         if constraint in self._known:
             self._known.move_to_end(constraint)
             return self._known[constraint]
+        self._forget_refusals()
+        if constraint in self._refused_at:
+            return TOO_COMPLEX
         flight = self._flights.get(constraint) or self._begin(constraint)
         flight.num_waiting += 1
         try:
@@ -85,7 +93,8 @@ class ConstraintCompiler:
                 answer = await checker.check(constraint, self._seconds)
             except CheckerGone:
                 await checker.end()
-                return Refused("too complex to be compiled")
+                self._refused_at[constraint] = time.monotonic()
+                return TOO_COMPLEX
             except BaseException:
                 await checker.end()
                 raise
@@ -102,6 +111,11 @@ class ConstraintCompiler:
             await checker.end()
         vocabulary = await asyncio.to_thread(_vocabulary_of, self._tokenizer)
         return await CheckerProcess.spawn(vocabulary)
+
+    def _forget_refusals(self) -> None:
+        """Few are made in that time, as each takes long."""
+        until = time.monotonic() - SECONDS_OF_REFUSAL
+        self._refused_at = {key: at for key, at in self._refused_at.items() if at > until}
 
     def _remember(self, constraint: Constraint, answer: Accepted | Refused) -> None:
         self._known[constraint] = answer

@@ -62,7 +62,8 @@ async def answer(services: Services, request: Request, call: Call, meter: ReplyM
         ClientDisconnect: nobody is left to reply to.
     """
     if call.presentation.fields.stream:
-        identity, reply = await _begin(services, call, client_of(request), meter)
+        beginning = _begin(services, call, client_of(request), meter)
+        identity, reply = await while_connected(request.receive, beginning)
         return _stream(services, reply, call.presentation, identity)
     work = _whole(services, call, client_of(request), meter)
     headers, body = await while_connected(request.receive, work)

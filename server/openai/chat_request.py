@@ -45,7 +45,8 @@ class ChatRequest(ChatPromptFields, GenerationFields):
         self.chat_prompt(self.messages)
 
     def question(self) -> Question:
-        """Raises BadRequest for a bias of what cannot be a token id."""
+        """Raises BadRequest as `sampling_wishes` and `form`."""
+        form, form_field = self.form
         return Question(
             prompts=[self.chat_prompt(self.messages)],
             prompt_field="messages",
@@ -54,4 +55,6 @@ class ChatRequest(ChatPromptFields, GenerationFields):
             stops=self.stops,
             num_choices=self.num_choices,
             prompt_logprobs=self.prompt_logprobs,
+            form=form,
+            form_field=form_field,
         )

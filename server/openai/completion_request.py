@@ -79,8 +79,9 @@ class CompletionRequest(GenerationFields):
             raise BadRequest("max_tokens: 0 needs echo or prompt_logprobs", "max_tokens")
 
     def question(self) -> Question:
-        """Raises BadRequest for a bias of what cannot be a token id."""
+        """Raises BadRequest as `sampling_wishes` and `form`."""
         ranks = self.num_candidates > self.num_choices
+        form, form_field = self.form
         return Question(
             prompts=[self._neutral(prompt) for prompt in self.prompt],
             prompt_field="prompt",
@@ -91,6 +92,8 @@ class CompletionRequest(GenerationFields):
             num_choices=self.num_candidates,
             prompt_logprobs=self._num_prompt_logprobs(),
             echoes_prompt=bool(self.echo),
+            form=form,
+            form_field=form_field,
         )
 
     def _num_prompt_logprobs(self) -> int | None:

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from sampling.params import MAX_LOGIT_BIAS_ENTRIES, MAX_STOP_TOKEN_IDS, MAX_TOP_LOGPROBS
 from server.errors import BadRequest
+from server.openai.constraint_fields import ConstraintFields
 from server.openai.request_model import RequestModel
 from server.openai.routing_fields import RoutingFields
 from server.question import SamplingWishes
@@ -32,7 +33,7 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class GenerationFields(RoutingFields):
+class GenerationFields(ConstraintFields, RoutingFields):
     """`None` stands for the documented default everywhere, as OpenAI's clients may send null."""
 
     model: str
@@ -97,6 +98,7 @@ class GenerationFields(RoutingFields):
 
     def check_combinations(self) -> None:
         super().check_combinations()
+        _ = self.form  # raises
         if self.stream_options is not None and not self.stream:
             raise BadRequest("stream_options is only allowed with stream: true", "stream_options")
         if self.prompt_logprobs is not None and self.stream:

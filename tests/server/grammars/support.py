@@ -48,15 +48,17 @@ def refused(constraint: Constraint) -> str:
 class Grammar:
     """A constraint that was accepted; texts are tried on it. Tags in texts are control tokens."""
 
-    def __init__(self, constraint: Constraint) -> None:
+    def __init__(self, constraint: Constraint | str) -> None:
+        """A text is the source of one that was accepted."""
+        source = constraint if isinstance(constraint, str) else accepted(constraint).source
         tokens = VOCABULARY.token_bytes
         vocabulary = GrammarVocabulary(tokens, TAGS.values(), [END], list)
-        self._state = compile_grammar(accepted(constraint).source, vocabulary)
+        self.state = compile_grammar(source, vocabulary)
 
     def allows(self, text: str) -> bool:
         """As a whole reply."""
         ids = token_ids(text)
-        state = self._state.deep_copy()
+        state = self.state.deep_copy()
         return (
             state.validate_tokens(ids) == len(ids)
             and state.consume_tokens(ids)
@@ -65,7 +67,7 @@ class Grammar:
 
     def allows_beginning(self, text: str) -> bool:
         ids = token_ids(text)
-        return self._state.deep_copy().validate_tokens(ids) == len(ids)
+        return self.state.deep_copy().validate_tokens(ids) == len(ids)
 
 
 def token_ids(text: str) -> list[int]:

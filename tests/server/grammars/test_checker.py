@@ -66,7 +66,7 @@ def test_strange_keys_come_out_as_valid_json(keys: list[str]) -> None:
         "additionalProperties": False,
     }
     grammar = Grammar(schema(strange))
-    state = grammar._state
+    state = grammar.state
     text = b""
     while not state.is_stopped():
         text += bytes(state.compute_ff_bytes()) or b"true"

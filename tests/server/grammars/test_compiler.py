@@ -13,20 +13,16 @@ import pytest
 
 from engine.errors import QueueFull
 from model_loader.tokenizer import Tokenizer
-from server.constraints import Constraint, Lark, Regex
+from server.constraints import Constraint, Regex
 from server.grammars import compiler as compiler_module
-from server.grammars.compiler import MAX_FLIGHTS, ConstraintCompiler
+from server.grammars.compiler import MAX_FLIGHTS, TOO_COMPLEX, ConstraintCompiler
 from server.grammars.messages import Accepted, Refused
 from server.grammars.process import CheckerProcess
+from tests.server.grammars.hostile import CHAIN, ENDLESS, checkers
 from tests.server.grammars.support import schema
 from tests.tiny_tokenizer import write_tokenizer
 
 pytestmark = pytest.mark.slow
-
-CHAIN = Lark("start: r0\n" + "".join(f"r{n}: r{n + 1}\n" for n in range(5000)) + 'r5000: "a"')
-"""Overruns the stack of the process that compiles it."""
-ENDLESS = Lark("start: " + " | ".join(f'"w{n}x" | /w{n}[a-z]*/' for n in range(6000)))
-"""Takes many seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +42,6 @@ async def hasty(tokenizer: Tokenizer) -> AsyncIterator[ConstraintCompiler]:
     compiler = ConstraintCompiler(tokenizer, seconds=0.2)
     yield compiler
     await compiler.close()
-
-
-def checkers() -> list[psutil.Process]:
-    """The processes of this server that check grammars, zombies included."""
-    children = psutil.Process().children()
-    return [child for child in children if child.status() == psutil.STATUS_ZOMBIE or _checks(child)]
-
-
-def _checks(process: psutil.Process) -> bool:
-    return any("server.grammars.checker" in word for word in process.cmdline())
 
 
 class Heart:
@@ -101,7 +87,7 @@ async def test_what_is_too_much_is_refused_and_the_next_finds_a_process(
     heart = Heart()
     answer = await hasty.compile(hostile)
     heart.stop()
-    assert answer == Refused("too complex to be compiled")
+    assert answer == TOO_COMPLEX
     assert heart.num_beats > 5
     assert checkers() == []
     assert isinstance(await hasty.compile(schema({"type": "object"})), Accepted)
@@ -131,8 +117,19 @@ async def test_many_who_want_the_same_wait_for_one_compilation(
 
     monkeypatch.setattr(CheckerProcess, "check", counted)
     answers = await asyncio.gather(*(hasty.compile(ENDLESS) for _ in range(32)))
-    assert set(answers) == {Refused("too complex to be compiled")}
+    assert set(answers) == {TOO_COMPLEX}
     assert asked == [ENDLESS]
+
+
+async def test_what_took_too_long_is_tried_again_after_a_while(
+    hasty: ConstraintCompiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await hasty.compile(ENDLESS) == TOO_COMPLEX
+    monkeypatch.setattr(CheckerProcess, "spawn", None)  # nothing may be started
+    assert await hasty.compile(ENDLESS) == TOO_COMPLEX
+    monkeypatch.setattr(compiler_module, "SECONDS_OF_REFUSAL", 0.0)
+    with pytest.raises(TypeError):
+        await hasty.compile(ENDLESS)
 
 
 async def test_work_that_nobody_waits_for_is_ended(compiler: ConstraintCompiler) -> None:

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from engine.request import GenerationRequest
 from server.openai.chat_request import ChatRequest
 from server.openai.completion_request import CompletionRequest
+from server.openai.constraint_fields import ConstraintFields
 from server.openai.field_policy import HARMLESS_FIELDS, UNSUPPORTED_FIELDS
 from server.openai.generation_fields import GenerationFields
 from tests.fakes import FakeEngine
@@ -71,6 +72,7 @@ COMPLETION_REACHES_THE_ENGINE: dict[str, tuple[Any, Any]] = {
     "suffix": ("end", lambda request: request.prompt_ids[-4:] == (*b"end", FIM_MIDDLE)),
 }
 SHOWS_IN_THE_REPLY = {"model", "stop", "stream", "stream_options"}
+FORMS = ConstraintFields.model_fields.keys()  # in test_constraints
 ROUTING = {"models", "provider", "transforms", "plugins", "usage"}  # in test_routing
 SHOWN_ELSEWHERE = {
     "/v1/chat/completions": {
@@ -90,7 +92,7 @@ EFFECTS = {
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_every_field_of_the_model_is_proven_honoured_or_listed_as_harmless(route: str) -> None:
-    proven = EFFECTS[route].keys() | SHOWS_IN_THE_REPLY | SHOWN_ELSEWHERE[route] | ROUTING
+    proven = EFFECTS[route].keys() | SHOWS_IN_THE_REPLY | SHOWN_ELSEWHERE[route] | ROUTING | FORMS
     assert proven | HARMLESS_FIELDS == MODELS[route].model_fields.keys()
     assert proven.isdisjoint(HARMLESS_FIELDS)
 
