@@ -67,10 +67,14 @@ class Admission:
     def check_room(self, request: GenerationRequest, live: Collection[Live]) -> None:
         """All choices of the request, or none. The free slots are part of the room.
 
+        What runs in the background takes no room from others: they go before it.
+
         Raises:
             QueueFull: too many choices, or too many prompt tokens, are waiting.
         """
         options = self._options
+        if not request.is_background:
+            live = [generation for generation in live if not generation.request.is_background]
         num_choices = sum(generation.num_unfinished for generation in live)
         if num_choices + request.num_choices > options.num_slots + options.max_queued_requests:
             raise QueueFull("too many requests are waiting", self._retry_after(num_choices))

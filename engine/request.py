@@ -21,7 +21,8 @@ class GenerationRequest:
     randomness from (seed, choice index, position). `prompt_logprobs` is None, or how many
     alternatives (0 to 20) accompany the log-probability of each prompt token. `grammar` is the
     source that every reply follows, as `sampling.grammar` reads it: each of its tokens is one that
-    the grammar allows, and the reply ends where the grammar does.
+    the grammar allows, and the reply ends where the grammar does. `is_background`: nobody waits for
+    it, so it starts when no other request waits, and gives its place to those that come.
 
     Raises:
         InvalidSamplingParams: `prompt_logprobs` is out of its range.
@@ -34,6 +35,7 @@ class GenerationRequest:
     client: str = ""
     prompt_logprobs: int | None = None
     grammar: str | None = None
+    is_background: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= (self.prompt_logprobs or 0) <= MAX_TOP_LOGPROBS:

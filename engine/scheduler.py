@@ -31,8 +31,7 @@ from engine.waiting import WaitingRoom
 DECODE_SHARE_OF_BUSY_STEP = 0.75
 """Most of a step that decoding takes while prompts are unread; binds if slots outnumber rows."""
 MOST_PROMPTS_WAITED_FOR = 4
-"""One unread prompt may slow replies as measured; more of them, whose readers have nothing yet, as
-many times that, up to this number."""
+"""One unread prompt may slow replies as measured, and so many of them so many times as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,8 @@ class Scheduler:
     """Decode first, then prefill in the rows left; the oldest sequence always advances.
 
     When pages run out, the youngest running sequence gives everything back and starts again later
-    from its prompt and what it has generated. Outputs collect until `take_outputs`.
+    from its prompt and what it has generated. Background sequences count as the youngest and give
+    way to whoever waits for a slot, too. Outputs collect until `take_outputs`.
     """
 
     def __init__(
@@ -153,9 +153,8 @@ class Scheduler:
         """
         self.memory.check_integrity(self.running)
         listed = [*self.running, *self.waiting]
-        alive = [
-            s for g in self._generations.values() for s in g.sequences if s.phase is not Phase.ENDED
-        ]
+        known = (s for state in self._generations.values() for s in state.sequences)
+        alive = [s for s in known if s.phase is not Phase.ENDED]
         if len(listed) != len(alive) or set(listed) != set(alive):
             raise AllocationError("the queues do not hold exactly the unfinished sequences")
         if any((s.phase is Phase.RUNNING) != (s in self.running) for s in alive):
@@ -174,8 +173,8 @@ class Scheduler:
         self._admit()
         budget = self._options.step_rows - sum(chunk.stop - chunk.start for chunk in chunks)
         if chunks:
-            unread = sum(not sequence.is_decoding for sequence in self.running)
-            patience = min(unread, MOST_PROMPTS_WAITED_FOR)
+            unread = sum(not (s.is_decoding or s.is_background) for s in self.running)
+            patience = max(1, min(unread, MOST_PROMPTS_WAITED_FOR))
             budget = min(budget, self._rows_beside_decode * patience)
         return chunks + self._plan_prefills(budget)
 
@@ -191,17 +190,14 @@ class Scheduler:
             limit = math.ceil(limit * DECODE_SHARE_OF_BUSY_STEP)
         shares = decode_rows(decoding, limit)
         # Oldest first, so that making room never takes a sequence that is already planned.
-        by_age = sorted(shares, key=lambda share: share[0].arrival)
+        by_age = sorted(shares, key=lambda share: share[0].seniority)
         return [chunk for sequence, rows in by_age for chunk in self._plan_chunk(sequence, rows)]
 
     def _plan_prefills(self, budget: int) -> list[Chunk]:
         prefilling = [sequence for sequence in self.running if not sequence.is_decoding]
-        prefilling.sort(key=lambda sequence: sequence.arrival)
-        return [
-            chunk
-            for sequence, rows in prompt_rows(prefilling, budget)
-            for chunk in self._plan_chunk(sequence, rows)
-        ]
+        prefilling.sort(key=lambda sequence: sequence.seniority)
+        shares = prompt_rows(prefilling, budget)
+        return [chunk for sequence, rows in shares for chunk in self._plan_chunk(sequence, rows)]
 
     def _plan_chunk(self, sequence: Sequence, rows: int) -> list[Chunk]:
         """The next rows of a sequence, with pages to hold them; empty if it had to give way."""
@@ -209,7 +205,7 @@ class Scheduler:
             return []
         stop = sequence.num_computed + rows
         while self.memory.missing_pages(sequence, stop) > self.memory.pages.num_free:
-            self._preempt(max(self.running, key=lambda other: other.arrival))
+            self._preempt(max(self.running, key=lambda other: other.seniority))
             if sequence.phase is not Phase.RUNNING:
                 return []
         self.memory.grow(sequence, stop)
@@ -217,11 +213,20 @@ class Scheduler:
 
     def _admit(self) -> None:
         """Start waiting sequences in turn. The head blocks the line, or long prompts starve."""
-        while (head := self.waiting.head()) and self.memory.fits(head, self.running):
+        while (head := self.waiting.head()) and self._has_room(head):
             self.waiting.pop_head()
             self.memory.start(head)
             self.running.append(head)
             self._generations[head.generation].is_started = True
+
+    def _has_room(self, head: Sequence) -> bool:
+        """Whether the head can start now, if need be in the place of background sequences."""
+        while not self.memory.fits(head, self.running):
+            youngest = max(self.running, key=lambda other: other.seniority)
+            if head.is_background or not youngest.is_background:
+                return False
+            self._preempt(youngest)
+        return True
 
     def _preempt(self, sequence: Sequence) -> None:
         self.num_preemptions += 1

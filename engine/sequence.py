@@ -11,6 +11,10 @@ MOST_DECODE_ROWS = 16
 """The rows of a token and of those that a grammar forces after it; more wait like a prompt."""
 
 
+Line = tuple[bool, str]
+"""Whether it is of the background, and whose it is."""
+
+
 class Phase(Enum):
     WAITING = auto()
     """Holds no slot and no pages: not started yet, or preempted."""
@@ -64,6 +68,20 @@ class Sequence:
     @property
     def client(self) -> str:
         return self.request.client
+
+    @property
+    def is_background(self) -> bool:
+        return self.request.is_background
+
+    @property
+    def line(self) -> Line:
+        """Where it waits; the sequences of a line share its turns and its rows."""
+        return self.request.is_background, self.request.client
+
+    @property
+    def seniority(self) -> tuple[bool, int]:
+        """Sorts sequences by who goes first: those that somebody waits for, and the oldest."""
+        return self.is_background, self.arrival
 
     @property
     def num_generated(self) -> int:

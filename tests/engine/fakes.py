@@ -91,6 +91,7 @@ def make_request(
     num_choices: int = 1,
     prompt_logprobs: int | None = None,
     grammar: str | None = None,
+    is_background: bool = False,
     **sampling: object,
 ) -> GenerationRequest:
     values: dict[str, object] = {"seed": 7, **sampling, "max_tokens": max_tokens}
@@ -103,6 +104,7 @@ def make_request(
         client=client,
         prompt_logprobs=prompt_logprobs,
         grammar=grammar,
+        is_background=is_background,
     )
 
 

@@ -82,3 +82,15 @@ def test_retry_after_grows_with_the_load_and_stays_within_what_clients_obey() ->
     for _ in range(100):
         admission.note_duration(1e6)
     assert retry_after() == LONGEST_RETRY_AFTER
+
+
+def test_the_background_takes_no_room_from_others_but_they_take_room_from_it() -> None:
+    admission = Admission(small_options(num_slots=1, max_queued_requests=1, max_queued_tokens=10))
+    background = make_request((1,) * 10, is_background=True)
+    admission.check_room(make_request(), [FakeLive(background, num_unfinished=2)])
+    with pytest.raises(QueueFull):
+        admission.check_room(make_request(), [FakeLive(make_request(), num_unfinished=2)])
+    with pytest.raises(QueueFull):
+        admission.check_room(background, [FakeLive(make_request(), num_unfinished=2)])
+    with pytest.raises(QueueFull):
+        admission.check_room(background, [FakeLive(background, num_unfinished=2)])

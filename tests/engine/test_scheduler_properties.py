@@ -63,6 +63,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         prompt_logprobs=st.sampled_from([None, 0]),
         logprobs=st.sampled_from([None, 0]),
         grammar=st.sampled_from([None, None, *GRAMMARS]),
+        is_background=st.booleans(),
     )
     def submit(
         self,
@@ -73,6 +74,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         prompt_logprobs: int | None,
         logprobs: int | None,
         grammar: Grammar | None,
+        is_background: bool,
     ) -> None:
         generation = len(self.requests)
         prompt = tuple(range(generation + 1, generation + 1 + length))
@@ -83,6 +85,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             client=client,
             prompt_logprobs=prompt_logprobs,
             logprobs=logprobs,
+            is_background=is_background,
         )
         self.requests[generation] = request
         self.grammars[generation] = grammar

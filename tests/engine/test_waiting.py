@@ -1,10 +1,12 @@
+import pytest
+
 from engine.sequence import Sequence
 from engine.waiting import WaitingRoom
 from tests.engine.fakes import make_request
 
 
-def waiting(arrival: int, client: str) -> Sequence:
-    request = make_request(client=client)
+def waiting(arrival: int, client: str, *, is_background: bool = False) -> Sequence:
+    request = make_request(client=client, is_background=is_background)
     return Sequence(generation=arrival, choice=0, arrival=arrival, request=request)
 
 
@@ -37,3 +39,17 @@ def test_removing_a_waiting_sequence_keeps_the_rest_in_order() -> None:
     room.remove(sequences[1])
     assert list(room) == [sequences[0], sequences[2]]
     assert drain(room) == [0, 2]
+
+
+def test_the_background_comes_when_nobody_else_waits_and_takes_turns_of_its_own() -> None:
+    room = WaitingRoom()
+    for arrival, client in enumerate(["a", "a", "b"]):
+        room.append(waiting(arrival, client, is_background=True))
+    for arrival, client in ((3, "a"), (4, "b")):
+        room.append(waiting(arrival, client))
+    assert drain(room) == [3, 4, 0, 2, 1]
+
+
+def test_nobody_can_be_taken_out_of_an_empty_room() -> None:
+    with pytest.raises(KeyError):
+        WaitingRoom().pop_head()
