@@ -6,6 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from server.cloudflare.envelope import failed
 from server.errors import BadRequest, ErrorReply
+from server.named_message import named_message
 
 BAD_INPUT = 5006
 INTERNAL = 3043
@@ -66,7 +67,7 @@ def error_response(reply: ErrorReply) -> Response:
 
 def _message(reply: ErrorReply) -> str:
     """Of a wrong model in the words that clients of the reference service look for."""
-    message: str = reply.body["error"]["message"]
+    message = named_message(reply)
     if reply.code != "model_not_found":
         return message
     name = message.removeprefix("The model '").removesuffix("' does not exist")

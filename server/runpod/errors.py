@@ -5,6 +5,7 @@ import uuid
 from starlette.responses import JSONResponse, Response
 
 from server.errors import ErrorReply
+from server.named_message import named_message
 
 TRY_LATER = 429
 """What clients of the reference service wait for when it is busy; they do not know 503."""
@@ -16,7 +17,7 @@ def new_job_id(prefix: str = "") -> str:
 
 def error_response(reply: ErrorReply) -> Response:
     status = TRY_LATER if reply.code == "overloaded" else reply.status
-    return JSONResponse({"error": reply.body["error"]["message"]}, status, reply.headers)
+    return JSONResponse({"error": named_message(reply)}, status, reply.headers)
 
 
 def refused_job(reply: ErrorReply) -> Response:
@@ -26,6 +27,6 @@ def refused_job(reply: ErrorReply) -> Response:
     told = {
         "id": new_job_id(),
         "status": "FAILED",
-        "error": reply.body["error"]["message"],
+        "error": named_message(reply),
     }
     return JSONResponse(told, reply.status, reply.headers)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from server.jobs.job import Job, JobState
+from server.named_message import named_message
 
 STATUS = {
     JobState.QUEUED: "IN_QUEUE",
@@ -28,7 +29,7 @@ def whole(job: Job, worker_id: str) -> dict[str, Any]:
     if job.state is JobState.COMPLETED:
         told["output"] = job.outputs
     if job.error is not None:
-        told["error"] = job.error.body["error"]["message"]
+        told["error"] = named_message(job.error)
     return told
 
 

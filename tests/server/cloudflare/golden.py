@@ -1,0 +1,38 @@
+"""Whole replies, byte for byte but for what differs each time. Run as a module, it writes them."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from engine.errors import WorkerDied
+from tests.fakes import Script
+from tests.server.openai.golden import GOLDEN, Scene, transcript
+from tests.server.openai.support import Bench, says
+
+RUN = "/client/v4/accounts/account/ai/run/@cf/ibm-granite/granite-test"
+_HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello"}]}
+_STREAM = {"stream": True}
+_TOOLS = {"tools": [{"name": "weather", "description": "Tells", "parameters": {"type": "object"}}]}
+_CALL = '<tool_call>\n{"name": "weather", "arguments": {"a": 1}}\n</tool_call>'
+SCENES = {
+    "cloudflare_prompt.json": Scene(RUN, {"prompt": "Once"}, says("upon")),
+    "cloudflare_messages.json": Scene(RUN, _HELLO, says("Hi there")),
+    "cloudflare_stream.sse": Scene(RUN, _HELLO | _STREAM, says("Hi 漢")),
+    "cloudflare_stream_error.sse": Scene(
+        RUN, _HELLO | _STREAM, Script(token_ids=tuple(b"Hi"), error=WorkerDied("killed"))
+    ),
+    "cloudflare_tools.json": Scene(RUN, _HELLO | _TOOLS, says(f"Hm\n{_CALL}")),
+    "cloudflare_tools_stream.sse": Scene(RUN, _HELLO | _TOOLS | _STREAM, says(f"Hm\n{_CALL}")),
+    "cloudflare_error.json": Scene(RUN, {"prompt": "Once", "top_k": 51}, says("")),
+}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        bench = Bench.in_directory(Path(directory))
+        for name, scene in SCENES.items():
+            (GOLDEN / name).write_text(transcript(bench, scene), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
