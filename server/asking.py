@@ -57,6 +57,7 @@ async def ask(
             client=client,
             prompt_logprobs=question.prompt_logprobs,
             grammar=grammar.source if grammar else None,
+            is_background=question.is_background,
         )
         for index, prompt_ids in enumerate(prompts)
     ]

@@ -109,7 +109,7 @@ class Question:
     the number of alternatives to report with each prompt token; None: no log-probabilities of
     prompts. With `echoes_prompt` the text of every choice begins with its prompt. `form` is what
     every reply has to be, and `form_field` where that was said. `prompt_field` and `form_field`
-    are for errors.
+    are for errors. `is_background`: nobody waits for the replies, so others go first.
     """
 
     prompts: Sequence[Prompt]
@@ -123,6 +123,7 @@ class Question:
     echoes_prompt: bool = False
     form: TextForm | None = None
     form_field: str = "response_format"
+    is_background: bool = False
 
     @property
     def toolbox(self) -> Toolbox:

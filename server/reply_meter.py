@@ -13,10 +13,14 @@ _log = structlog.stdlib.get_logger("granite.reply")
 
 
 class ReplyMeter:
-    """Starts counting when it is made: make it when the request has arrived."""
+    """Starts counting when it is made: make it when the request has arrived.
 
-    def __init__(self, metrics: Metrics) -> None:
+    If nobody waits for the reply, its times are not among those that show how users are served.
+    """
+
+    def __init__(self, metrics: Metrics, *, is_waited_for: bool = True) -> None:
         self._metrics = metrics
+        self._is_waited_for = is_waited_for
         self._started = time.monotonic()
         self._last_token: dict[int, float] = {}
         self._on_end: list[Callable[[Usage], None]] = []
@@ -33,8 +37,9 @@ class ReplyMeter:
         now = time.monotonic()
         if self.seconds_to_first_token is None:
             self.seconds_to_first_token = now - self._started
-            self._metrics.time_to_first_token.observe(self.seconds_to_first_token)
-        if choice in self._last_token:
+            if self._is_waited_for:
+                self._metrics.time_to_first_token.observe(self.seconds_to_first_token)
+        if choice in self._last_token and self._is_waited_for:
             self._metrics.inter_token_latency.observe(now - self._last_token[choice])
         self._last_token[choice] = now
 
@@ -52,7 +57,8 @@ class ReplyMeter:
         self._metrics.prompt_tokens.inc(usage.prompt_tokens)
         self._metrics.cached_tokens.inc(usage.cached_tokens)
         self._metrics.generation_tokens.inc(usage.completion_tokens)
-        self._metrics.e2e_request_latency.observe(self.seconds)
+        if self._is_waited_for:
+            self._metrics.e2e_request_latency.observe(self.seconds)
         _log.info(
             "reply",
             prompt_tokens=usage.prompt_tokens,

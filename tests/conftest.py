@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
     """One server process for all end-to-end tests, on a port of its own, without a network."""
-    folder = tmp_path_factory.mktemp("demo_server")
+    with serve_demo(tmp_path_factory.mktemp("demo_server")) as (server, _):
+        yield server
+
+
+@contextmanager
+def serve_demo(folder: Path) -> Iterator[tuple[DemoServer, subprocess.Popen[bytes]]]:
+    """A server process that keeps all it keeps in this folder."""
     said, logged = folder / "stdout", folder / "stderr"
     environment = {name: text for name, text in os.environ.items() if "GRANITE_" not in name}
     with said.open("w") as stdout, logged.open("w") as stderr:
@@ -64,7 +71,7 @@ def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer
         url = re.search(r"Ready at (\S+)", announcement)
         assert url
         assert model
-        yield DemoServer(url[1], model[1], announcement)
+        yield DemoServer(url[1], model[1], announcement), process
     finally:
         process.terminate()
         try:

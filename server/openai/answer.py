@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,16 +17,12 @@ from server.openai.endings import ChunkWriter, whole_body
 from server.openai.envelope import Identity
 from server.openai.generation_fields import GenerationFields
 from server.openai.routing import routed
+from server.openai.schema_warnings import warning_headers
 from server.question import Question
 from server.reply_meter import ReplyMeter
 from server.security import client_of
 from server.services import Services
 from server.sse import EventStream, data_frame
-
-WARNINGS_HEADER = "x-schema-warnings"
-"""What of a schema that is not strict a reply may not follow."""
-MAX_WARNINGS_LENGTH = 500
-PLAIN_IN_HEADERS = " !#$&'()*+,/:;=?@[]\""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +140,4 @@ def _stream(
 
 
 def _headers(presentation: Presentation, identity: Identity, reply: Reply) -> dict[str, str]:
-    headers = {**presentation.headers, **identity.headers}
-    if reply.warnings:
-        text = quote("; ".join(reply.warnings), safe=PLAIN_IN_HEADERS)
-        headers[WARNINGS_HEADER] = text[:MAX_WARNINGS_LENGTH]
-    return headers
+    return {**presentation.headers, **identity.headers, **warning_headers(reply.warnings)}

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -9,7 +10,7 @@ from server.batches.output import LineAnswer
 from server.batches.record import TokenCounts
 from server.error_responses import failure
 from server.errors import UnsupportedParameter
-from server.openai.answer import whole_answer
+from server.openai.answer import Call, whole_answer
 from server.openai.chat_request import ChatRequest
 from server.openai.completion_request import CompletionRequest
 from server.openai.generation_routes import chat_call, completion_call
@@ -50,27 +51,27 @@ class LineExecutor:
         )
 
     async def _chat(self, body: Json, client: str) -> Json:
-        call = chat_call(self._services, check_body(ChatRequest, body, self._services))
-        return _parsed(await whole_answer(self._services, call, client, self._meter()))
+        parsed = check_body(ChatRequest, body, self._services)
+        return await self._answer(chat_call(self._services, parsed), client)
 
     async def _completion(self, body: Json, client: str) -> Json:
         parsed = check_body(CompletionRequest, body, self._services)
-        call = completion_call(self._services, parsed)
-        return _parsed(await whole_answer(self._services, call, client, self._meter()))
+        return await self._answer(completion_call(self._services, parsed), client)
 
     async def _response(self, body: Json, client: str) -> Json:
         """Stored only if the line says so: its reply is in the output file already."""
         asked = check_body(CreateResponse, body, self._services).request
-        turn = await new_turn(self._services, asked, client, stores_unasked=False)
+        turn = await new_turn(self._services, asked, client, is_batch=True)
         return await whole_response(turn, self._meter())
 
+    async def _answer(self, call: Call, client: str) -> Json:
+        question = replace(call.question, is_background=True)
+        call = replace(call, question=question)
+        reply: Json = json.loads(await whole_answer(self._services, call, client, self._meter()))
+        return reply
+
     def _meter(self) -> ReplyMeter:
-        return ReplyMeter(self._services.metrics)
-
-
-def _parsed(body: bytes) -> Json:
-    reply: Json = json.loads(body)
-    return reply
+        return ReplyMeter(self._services.metrics, is_waited_for=False)
 
 
 def _tokens(usage: Json) -> TokenCounts:

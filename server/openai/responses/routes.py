@@ -18,6 +18,7 @@ from server.openai.responses.background import BackgroundResponses, Job
 from server.openai.responses.create_request import CreateResponse, ResponsePrompt
 from server.openai.responses.history import earlier_items, new_items
 from server.openai.responses.turn import PROMPT_FIELD, Turn, question_of
+from server.openai.schema_warnings import warning_headers
 from server.prompt import loaded_info
 from server.reply_meter import ReplyMeter
 from server.security import client_of
@@ -45,10 +46,10 @@ class ResponseRoutes:
                 return self._following(job, 0, headers)
             return JSONResponse(document, headers=headers)
         if asked.stream:
-            reply = await turn.ask(meter)
-            return self._stream(turn, reply, headers)
+            reply = await while_connected(request.receive, turn.ask(meter))
+            return self._stream(turn, reply, {**headers, **warning_headers(turn.warnings)})
         body = await while_connected(request.receive, whole_response(turn, meter))
-        return JSONResponse(body, headers=headers)
+        return JSONResponse(body, headers={**headers, **warning_headers(turn.warnings)})
 
     async def count_input(self, request: Request) -> JSONResponse:
         """The tokens that the prompt of such a response would have."""
@@ -133,16 +134,21 @@ class ResponseRoutes:
 
 
 async def new_turn(
-    services: Services, asked: CreateResponse, owner: str, *, stores_unasked: bool = True
+    services: Services, asked: CreateResponse, owner: str, *, is_batch: bool = False
 ) -> Turn:
-    """Raises ApiError or StorageUnavailable for what cannot be continued or kept."""
+    """In a batch the response is stored only if that is asked for, and others go before it.
+
+    Raises:
+        ApiError: what it refers to is not there, or it cannot be kept as was asked.
+        StorageUnavailable: it refers to stored objects, which cannot be reached.
+    """
     if not services.storage.is_on:
         for field in ("store", "background"):
             if getattr(asked, field):
                 raise UnsupportedParameter(field, f"{field}: the storage of this server is off")
-    is_wanted = stores_unasked if asked.store is None else asked.store
+    is_wanted = not is_batch if asked.store is None else asked.store
     is_stored = services.storage.is_on and is_wanted
-    return await Turn.of(services, asked, owner, is_stored=is_stored)
+    return await Turn.of(services, asked, owner, is_stored=is_stored, is_batch=is_batch)
 
 
 async def whole_response(turn: Turn, meter: ReplyMeter) -> Json:

@@ -4,7 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from server.constraints import ANY_OBJECT, TextForm
 from server.openai.request_model import RequestModel
+from server.schema_text import json_schema
+
+FORM_FIELD = "text.format"
 
 
 class PlainFormat(RequestModel):
@@ -26,10 +30,24 @@ class JsonSchemaFormat(RequestModel):
 
 
 class TextFields(RequestModel):
+    """What the text is to look like: its form is guaranteed, its length is the model's affair."""
+
     format: PlainFormat | JsonObjectFormat | JsonSchemaFormat | None = Field(
         None, discriminator="type"
     )
     verbosity: Literal["medium"] | None = None
+
+
+def text_form(text: TextFields | None) -> TextForm | None:
+    """Raises BadRequest for a schema that is none, or too large."""
+    wanted = None if text is None else text.format
+    match wanted:
+        case JsonObjectFormat():
+            return json_schema(ANY_OBJECT, FORM_FIELD, is_strict=False)
+        case JsonSchemaFormat():
+            return json_schema(wanted.json_schema, FORM_FIELD, is_strict=bool(wanted.strict))
+        case _:
+            return None
 
 
 def text_object(text: TextFields | None) -> dict[str, Any]:

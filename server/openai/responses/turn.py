@@ -1,7 +1,7 @@
 """One response from its question to its end: asked, generated, told as events, and stored."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -15,6 +15,7 @@ from server.openai.responses.conversation import chat_messages
 from server.openai.responses.create_request import CreateResponse, ResponsePrompt
 from server.openai.responses.history import earlier_items, new_items
 from server.openai.responses.response_object import ResponseHead, error_object
+from server.openai.responses.text_fields import FORM_FIELD, text_form
 from server.openai.responses.truncation import without_oldest_turns
 from server.question import ChatPrompt, Question
 from server.reply_meter import ReplyMeter
@@ -39,7 +40,13 @@ async def question_of(
     prompt = ChatPrompt(messages=messages, toolbox=asked.toolbox())
     if asked.truncation == "auto":
         prompt = await without_oldest_turns(services, prompt, wanted_tokens, PROMPT_FIELD)
-    return Question(prompts=[prompt], prompt_field=PROMPT_FIELD, wanted_tokens=wanted_tokens)
+    return Question(
+        prompts=[prompt],
+        prompt_field=PROMPT_FIELD,
+        wanted_tokens=wanted_tokens,
+        form=text_form(asked.text),
+        form_field=FORM_FIELD,
+    )
 
 
 class Turn:
@@ -61,10 +68,18 @@ class Turn:
         self._question = question
         self._assembly = Assembly(head, services.tokenizer)
         self._has_row = False
+        self.warnings: Sequence[str] = ()
+        """What of a schema that is not strict the reply may not follow; known once it is asked."""
 
     @classmethod
     async def of(
-        cls, services: Services, asked: CreateResponse, owner: str, *, is_stored: bool
+        cls,
+        services: Services,
+        asked: CreateResponse,
+        owner: str,
+        *,
+        is_stored: bool,
+        is_batch: bool,
     ) -> "Turn":
         """Find what the request continues, and understand it.
 
@@ -77,7 +92,8 @@ class Turn:
         earlier = await earlier_items(store, owner, asked.previous_response_id)
         items = await new_items(store, owner, head.key, asked.input)
         question = await question_of(services, asked, asked.max_output_tokens, earlier + items)
-        question = replace(question, sampling=asked.sampling_wishes())
+        sampling = asked.sampling_wishes()
+        question = replace(question, sampling=sampling, is_background=is_batch)
         return cls(services, head, owner, items, question)
 
     async def ask(self, meter: ReplyMeter) -> Reply:
@@ -87,9 +103,11 @@ class Turn:
             BadRequest: the conversation does not fit, or a value does not fit this model.
             EngineError: the engine refuses, or is not ready.
         """
-        return await ask(
+        reply = await ask(
             self._services, self._question, request_id=self.head.id, client=self.owner, meter=meter
         )
+        self.warnings = reply.warnings
+        return reply
 
     def opening(self) -> list[Json]:
         """The events before the model has begun, and nothing is certain to follow."""

@@ -19,6 +19,7 @@ from tests.server.openai.support import HELLO, MODEL, ONCE, Bench, fake_engine, 
 BATCHES = "/v1/batches"
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
+RESPONSES = "/v1/responses"
 WAIT_SECONDS = 20.0
 
 
@@ -103,6 +104,45 @@ def test_completions_can_be_batched_too(client: TestClient) -> None:
     batch = ended(client, create(client, file_id, COMPLETIONS).json()["id"])
     (row,) = rows(client, batch.output_file_id)
     assert row["response"]["body"]["choices"][0]["text"] == "Hi"
+
+
+def test_responses_can_be_batched_and_are_kept_only_if_a_line_says_so(client: TestClient) -> None:
+    asked = {"model": MODEL, "input": "Hello"}
+    lines = [line(0, asked, RESPONSES), line(1, asked | {"store": True}, RESPONSES)]
+    lines.append(line(2, asked | {"background": True}, RESPONSES))
+    batch = ended(client, create(client, upload(client, *lines), RESPONSES).json()["id"])
+    bodies = [row["response"]["body"] for row in rows(client, batch.output_file_id)]
+    assert [body["output"][0]["content"][0]["text"] for body in bodies] == ["Hi", "Hi"]
+    kept = [client.get(f"{RESPONSES}/{body['id']}").status_code for body in bodies]
+    assert kept == [404, 200]
+    assert batch.usage is not None
+    assert batch.usage.output_tokens == sum(body["usage"]["output_tokens"] for body in bodies)
+    (refused,) = rows(client, batch.error_file_id)
+    assert refused["response"]["body"]["error"]["param"] == "background"
+
+
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [(CHAT, HELLO), (COMPLETIONS, ONCE), ("/v1/responses", {"model": MODEL, "input": "Hello"})],
+)
+def test_batches_give_way_to_those_who_wait_and_are_not_measured_with_them(
+    client: TestClient, engine: FakeEngine, url: str, body: dict[str, Any]
+) -> None:
+    def num_observed() -> str:
+        lines = client.get("/metrics").text.splitlines()
+        return next(
+            row
+            for row in lines
+            if row.startswith("granite_e2e_request_latency") and "_count" in row
+        )
+
+    before = num_observed()
+    ended(client, create(client, upload(client, line(0, body, url)), url).json()["id"])
+    assert engine.requests[-1].is_background
+    assert num_observed() == before
+    client.post(url, json=body)
+    assert not engine.requests[-1].is_background
+    assert num_observed() != before
 
 
 def test_lines_that_the_endpoint_refuses_are_in_the_error_file(client: TestClient) -> None:
