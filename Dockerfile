@@ -32,14 +32,17 @@ COPY server server
 RUN pip install --no-deps .
 
 FROM python:${PYTHON}-slim
-RUN useradd --uid 10001 --create-home granite && install --directory --owner granite /models
+RUN useradd --uid 10001 --create-home granite \
+    && install --directory --owner granite /models \
+    && install --directory --owner granite --mode 700 /data
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     HF_HOME=/models \
+    GRANITE_STORAGE=/data/storage.sqlite3 \
     GRANITE_HOST=0.0.0.0
 USER 10001
-VOLUME /models
+VOLUME /models /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10m --retries=3 \

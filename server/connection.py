@@ -22,12 +22,15 @@ MAX_HEAD_BYTES = 64 * 1024
 class ConnectionLimits:
     """Seconds from one phase of a connection to the next, and how many connections there may be.
 
-    `linger` is how long the rest of a body is thrown away after an early reply: closing at once
-    would reset the connection before the client has read why.
+    A body has `body` seconds, and another one for each `body_pace` bytes of it that have come: a
+    large file may take its time, while a drip is cut off. `linger` is how long the rest of a body
+    is thrown away after an early reply: closing at once would reset the connection before the
+    client has read why.
     """
 
     head: float = 10.0
     body: float = 30.0
+    body_pace: int = 64 * 1024
     linger: float = 5.0
     send: float = 30.0
     max_connections: int = 1024
@@ -42,10 +45,15 @@ class LimitedProtocol(H11Protocol):
         super().connection_made(transport)
         self._phase: tuple[object, ...] = ()
         self._phase_since = self.loop.time()
+        self._received = 0
         self._unsent = 0
         self._unsent_since = self.loop.time()
         if len(self.connections) > self.limits.max_connections:
             self._make_room()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        super().data_received(data)
 
     def _make_room(self) -> None:
         """Close the connection that has been idle for longest, or this one if all are at work."""
@@ -62,7 +70,7 @@ class LimitedProtocol(H11Protocol):
         """Close the connection if its phase has lasted too long or its client takes no data."""
         phase = (self.cycle, self.conn.their_state, self.conn.our_state)
         if phase != self._phase:
-            self._phase, self._phase_since = phase, now
+            self._phase, self._phase_since, self._received = phase, now, 0
         elif now - self._phase_since > self._seconds_allowed():
             self.transport.close()
         unsent = self.transport.get_write_buffer_size()
@@ -74,8 +82,9 @@ class LimitedProtocol(H11Protocol):
 
     def _seconds_allowed(self) -> float:
         if self.conn.their_state is h11.SEND_BODY:
-            is_answered = self.conn.our_state is h11.DONE
-            return self.limits.linger if is_answered else self.limits.body
+            if self.conn.our_state is h11.DONE:
+                return self.limits.linger
+            return self.limits.body + self._received / self.limits.body_pace
         is_waiting_for_head = self.is_idle and self.timeout_keep_alive_task is None
         return self.limits.head if is_waiting_for_head else float("inf")
 

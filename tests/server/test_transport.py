@@ -17,7 +17,9 @@ from tests.server.wire import connect, exchange, get, is_closed, post, read_repl
 
 pytestmark = pytest.mark.slow  # deadlines are waited for
 
-SHORT = ConnectionLimits(head=0.6, body=0.8, linger=0.5, send=0.8, max_connections=20)
+SHORT = ConnectionLimits(
+    head=0.6, body=0.8, body_pace=1000, linger=0.5, send=0.8, max_connections=20
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,16 @@ def test_a_dripping_body_is_cut_off_by_its_total_deadline(port: int) -> None:
             while time.monotonic() < deadline:
                 connection.sendall(b" ")
                 time.sleep(0.05)
+
+
+def test_a_long_body_that_keeps_coming_may_take_its_time(port: int) -> None:
+    body = b'{"text": "' + b"x" * 20_000 + b'"}'
+    request = post("/v1/echo", body)
+    with connect(port) as connection:
+        for start in range(0, len(request), 1000):
+            connection.sendall(request[start : start + 1000])
+            time.sleep(0.1)
+        assert read_reply(connection).status == 200
 
 
 def test_a_reader_that_takes_nothing_is_cut_off(port: int) -> None:
