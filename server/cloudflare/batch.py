@@ -9,7 +9,7 @@ from engine.errors import EngineUnavailable, QueueFull
 from kernels.errors import GraniteError
 from server.cloudflare.batch_request import DEFAULT_MAX_TOKENS, Item
 from server.cloudflare.errors import error_fields
-from server.cloudflare.generating import Task, whole_result
+from server.cloudflare.generating import Outcome, Task, whole_result
 from server.cloudflare.result import usage_object
 from server.error_responses import failure
 from server.events import Usage
@@ -54,26 +54,34 @@ class BatchDoer:
         self, index: int, item: Item, model: str, client: str, job: Job | None = None
     ) -> dict[str, Any]:
         told: dict[str, Any] = {"id": index, "external_reference": item.external_reference}
-        task = Task(fields=item, model=model, client=client, default_tokens=DEFAULT_MAX_TOKENS)
+        task = Task(
+            fields=item,
+            model=model,
+            client=client,
+            default_tokens=DEFAULT_MAX_TOKENS,
+            is_background=job is not None,
+        )
         async with self._slots:
             if job is not None:
                 job.started()
             try:
-                result, used = await self._result(task, is_patient=job is not None)
+                outcome = await self._result(task)
             except GraniteError as error:
                 reply = failure(error, self._services.metrics)
                 failed = {"result": None, "success": False, "errors": [error_fields(reply)]}
                 return {**told, **failed, "usage": usage_object(Usage(0, 0))}
-        return {**told, "result": result, "success": True, "usage": usage_object(used)}
+        succeeded = {"result": outcome.result, "success": True}
+        return {**told, **succeeded, "usage": usage_object(outcome.usage)}
 
-    async def _result(self, task: Task, *, is_patient: bool) -> tuple[dict[str, Any], Usage]:
-        """With `is_patient`, ask again while the model is busy: a batch is done some time."""
-        pause = FIRST_PAUSE_SECONDS
+    async def _result(self, task: Task) -> Outcome:
+        """In the background, ask again while the model is busy: a batch is done some time."""
+        metrics, pause = self._services.metrics, FIRST_PAUSE_SECONDS
         while True:
             try:
-                return await whole_result(self._services, task, ReplyMeter(self._services.metrics))
+                meter = ReplyMeter(metrics, is_waited_for=not task.is_background)
+                return await whole_result(self._services, task, meter)
             except (QueueFull, EngineUnavailable):
-                if not is_patient:
+                if not task.is_background:
                     raise
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

@@ -1,6 +1,6 @@
 """The way of one text generation request to its result, whole or as a stream."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from server.asking import ask
@@ -20,18 +20,29 @@ from server.sse import EventStream, data_frame
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One request that was understood. `model` is its name as the caller wrote it."""
+    """One request that was understood. `model` is its name as the caller wrote it.
+
+    `is_background`: nobody waits for it.
+    """
 
     fields: GenerationFields
     model: str
     client: str
     default_tokens: int = DEFAULT_MAX_TOKENS
+    is_background: bool = False
 
 
-async def whole_result(
-    services: Services, task: Task, meter: ReplyMeter
-) -> tuple[dict[str, Any], Usage]:
-    """The result, and what it used.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`warnings` say what of the demanded form is not certain."""
+
+    result: dict[str, Any]
+    usage: Usage
+    warnings: tuple[str, ...]
+
+
+async def whole_result(services: Services, task: Task, meter: ReplyMeter) -> Outcome:
+    """Generate the text.
 
     Raises:
         BadRequest: a prompt does not fit, a value does not fit this model, or JSON was cut short.
@@ -49,7 +60,7 @@ async def whole_result(
             is_chat=is_chat,
             wants_json=task.fields.wants_json,
         )
-        return result, reply.usage
+        return Outcome(result, reply.usage, reply.warnings)
     finally:
         reply.cancel()
 
@@ -70,6 +81,6 @@ async def stream(
 
 async def _begin(services: Services, task: Task, meter: ReplyMeter) -> tuple[Identity, Reply]:
     identity = Identity.new("chatcmpl", services)
-    question = task.fields.question(task.default_tokens)
+    question = replace(task.fields.question(task.default_tokens), is_background=task.is_background)
     reply = await ask(services, question, request_id=identity.id, client=task.client, meter=meter)
     return identity, reply

@@ -61,8 +61,9 @@ class RunRoutes:
         if parsed.request.stream:
             return await stream(self._services, task, meter, parsed.headers)
         work = whole_result(self._services, task, meter)
-        result, _ = await while_connected(request.receive, work)
-        return JSONResponse(succeeded(result), headers=parsed.headers)
+        outcome = await while_connected(request.receive, work)
+        told = succeeded(outcome.result, outcome.warnings)
+        return JSONResponse(told, headers=parsed.headers)
 
     async def _run_batch(self, request: Request, body: dict[str, Any], model: str) -> Response:
         batch = check_body(BatchRequest, body, self._services)

@@ -14,7 +14,7 @@ DEFAULT_TTL_MS = 24 * 3_600_000
 
 
 class Policy(RequestModel):
-    """`lowPriority` keeps a job from starting more workers; here there is always one."""
+    """`lowPriority`: all others go first, as no further worker is started for such a job."""
 
     executionTimeout: int | None = Field(None, ge=MIN_EXECUTION_MS, le=MAX_POLICY_MS)
     ttl: int | None = Field(None, ge=MIN_TTL_MS, le=MAX_POLICY_MS)

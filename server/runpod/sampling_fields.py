@@ -9,6 +9,7 @@ from sampling.params import MAX_LOGIT_BIAS_ENTRIES, MAX_STOP_TOKEN_IDS
 from server.errors import BadRequest
 from server.openai.chat_request import ChatRequest
 from server.openai.completion_request import CompletionRequest
+from server.openai.constraint_fields import ConstraintFields
 from server.openai.field_policy import UNSUPPORTED_FIELDS
 from server.openai.generation_fields import MAX_CHOICES, MAX_STOPS, StopString
 from server.openai.request_model import RequestBody
@@ -22,12 +23,13 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class SamplingFields(RequestBody):
+class SamplingFields(ConstraintFields, RequestBody):
     """`null` is the default. Log-probabilities have no place in the worker's output."""
 
     refused_fields: ClassVar[Mapping[str, tuple[object, ...]]] = {
         **dict.fromkeys([*ChatRequest.model_fields, *CompletionRequest.model_fields], ()),
         **UNSUPPORTED_FIELDS,
+        "guided_decoding": (),
         "output_kind": (),
     }
 
@@ -61,6 +63,7 @@ class SamplingFields(RequestBody):
         return self.best_of or self.num_shown
 
     def check_combinations(self) -> None:
+        _ = self.form  # raises
         if self.num_candidates < self.num_shown:
             raise BadRequest("best_of must not be less than n", "best_of")
         if not all(key.isascii() and key.isdecimal() and len(key) < 10 for key in self._biases):

@@ -80,6 +80,7 @@ class SubmitRoutes:
         sampling = sampled.request
         if given.stream and sampling.num_candidates > sampling.num_shown:
             raise BadRequest("best_of more than n is not available in a stream", "best_of")
+        form, form_field = sampling.form
         question = Question(
             prompts=[given.neutral_prompt()],
             prompt_field=given.prompt_field,
@@ -88,6 +89,9 @@ class SubmitRoutes:
             sampling=sampling.wishes(),
             stops=sampling.stop or (),
             num_choices=sampling.num_candidates,
+            form=form,
+            form_field=form_field,
+            is_background=bool(wanted.policy.lowPriority),
         )
         assignment = Assignment(
             question=question,

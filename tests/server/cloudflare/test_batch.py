@@ -87,6 +87,13 @@ def test_a_queued_batch_waits_while_the_model_is_busy(ask: Ask, engine: FakeEngi
     assert response["success"] is True
 
 
+def test_only_a_queued_batch_gives_way_to_others(ask: Ask, engine: FakeEngine) -> None:
+    ask({"requests": [ONCE]})
+    assert engine.requests[-1].is_background is False
+    polled(ask, ask({"requests": [ONCE]}, QUEUED)["request_id"])
+    assert engine.requests[-1].is_background is True
+
+
 def test_a_batch_is_private_to_its_key(bench: Bench) -> None:
     first, second = ({"authorization": f"Bearer {key}"} for key in ("one", "two"))
     app = bench.app(fake_engine(says("Hi")), api_key=["one", "two"])

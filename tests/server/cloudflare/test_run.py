@@ -154,6 +154,18 @@ def test_in_json_mode_the_response_is_the_value(
     assert "JSON Mode couldn't be met" in error["message"]
 
 
+def test_what_of_a_schema_is_not_certain_is_said_beside_the_result(
+    client: TestClient, engine: FakeEngine
+) -> None:
+    engine.script = says("[1]")
+    schema = {"type": "array", "uniqueItems": True}
+    wanted = {"type": "json_schema", "json_schema": schema}
+    envelope = client.post(RUN, json=HELLO | {"response_format": wanted}).json()
+    assert envelope["result"]["response"] == [1]
+    (message,) = envelope["messages"]
+    assert "uniqueItems" in message["message"]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code", "named"),
     [

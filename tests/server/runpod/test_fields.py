@@ -36,6 +36,18 @@ REACHES_THE_ENGINE: dict[str, tuple[Any, Callable[[GenerationRequest], bool]]] =
     "best_of": (3, lambda request: request.num_choices == 3),
 }
 SHOWN_ELSEWHERE = {"stop", "model"}
+FORMS: dict[str, Any] = {
+    "response_format": {"type": "json_object"},
+    "structured_outputs": {"choice": ["Hi"]},
+    "guided_json": {"type": "object"},
+    "guided_regex": "H.",
+    "guided_choice": ["Hi"],
+    "guided_grammar": 'start: "Hi"',
+    "json_schema": {"type": "object"},
+    "regex": "H.",
+    "ebnf": 'root ::= "Hi"',
+    "grammar": 'root ::= "Hi"',
+}
 INPUT_FIELDS = {
     *("prompt", "messages", "apply_chat_template", "stream", "max_batch_size", "sampling_params"),
     *("min_batch_size", "batch_size_growth_factor", "model"),
@@ -43,7 +55,8 @@ INPUT_FIELDS = {
 
 
 def test_every_field_of_the_models_is_accounted_for() -> None:
-    assert REACHES_THE_ENGINE.keys() | SHOWN_ELSEWHERE == SamplingFields.model_fields.keys()
+    proven = REACHES_THE_ENGINE.keys() | SHOWN_ELSEWHERE | FORMS.keys()
+    assert proven == SamplingFields.model_fields.keys()
     assert JobInput.model_fields.keys() == INPUT_FIELDS
     assert JobRequest.model_fields.keys() == {"input", "policy", "model"}
     assert Policy.model_fields.keys() == {"executionTimeout", "ttl", "lowPriority"}
@@ -79,6 +92,21 @@ def test_the_defaults_are_those_of_the_hosted_endpoint(
     assert engine.requests[-1].sampling == plain
 
 
+@pytest.mark.parametrize("field", FORMS)
+def test_a_form_of_the_output_reaches_the_engine(
+    run: Callable[..., Job], engine: FakeEngine, field: str
+) -> None:
+    run(sampling_params={field: FORMS[field]})
+    assert engine.requests[-1].grammar is not None
+
+
+def test_a_job_of_low_priority_gives_way_to_others(client: TestClient, engine: FakeEngine) -> None:
+    for is_low in (True, False):
+        body = {"input": {"prompt": "Once"}, "policy": {"lowPriority": is_low}}
+        client.post("/v2/granite/runsync", json=body)
+        assert engine.requests[-1].is_background is is_low
+
+
 def test_a_stop_string_ends_the_text(run: Callable[..., Job]) -> None:
     (output,) = run(sampling_params={"stop": "i"})["output"]
     assert output["choices"] == [{"tokens": ["H"]}]
@@ -90,6 +118,8 @@ def test_a_stop_string_ends_the_text(run: Callable[..., Job]) -> None:
         ({"input": {"prompt": "x", "sampling_params": {"logprobs": 1}}}, "logprobs"),
         ({"input": {"prompt": "x", "sampling_params": {"temperature": 2.5}}}, "temperature"),
         ({"input": {"prompt": "x", "sampling_params": {"use_beam_search": True}}}, "beam"),
+        ({"input": {"prompt": "x", "sampling_params": {"guided_decoding": {}}}}, "guided"),
+        ({"input": {"prompt": "x", "sampling_params": {"regex": "a", "ebnf": "b"}}}, "ebnf"),
         ({"input": {"prompt": "x", "sampling_params": {"n": 2, "best_of": 1}}}, "best_of"),
         (
             {"input": {"prompt": "x", "stream": True, "sampling_params": {"best_of": 2}}},
