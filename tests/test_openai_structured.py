@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import httpx2
 import pytest
@@ -38,7 +38,7 @@ class Journey(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     steps: list[Step] = Field(min_length=1, max_length=3)
-    note: Literal["none"] | int
+    note: Literal["none"] | Annotated[int, Field(ge=0, le=99)]
     is_done: bool
 
 
@@ -173,6 +173,66 @@ def test_a_limit_cuts_json_short_and_the_client_says_so(
             response_format=Person,
             max_tokens=5,
         )
+
+
+def test_a_form_without_an_end_ends_with_the_limit(client: OpenAI, demo_server: DemoServer) -> None:
+    for pattern in ("([\\[ ]|\n)*x", "(ab)+!"):
+        reply = client.chat.completions.create(
+            model=demo_server.model,
+            messages=says("Hello"),
+            temperature=0,
+            max_tokens=24,
+            logit_bias=bias_against(demo_server, "x", "!"),
+            extra_body={"guided_regex": pattern},
+        )
+        assert reply.choices[0].finish_reason == "length"
+        assert reply.usage is not None
+        assert reply.usage.completion_tokens == 24
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"min_tokens": 200}, {"ignore_eos": True}, {"frequency_penalty": 2}, {"top_p": 0.01}],
+    ids=str,
+)
+def test_other_fields_of_sampling_leave_the_form_alone(
+    client: OpenAI, demo_server: DemoServer, fields: dict[str, Any]
+) -> None:
+    asked: dict[str, Any] = {"response_format": strictly(Journey), "seed": 1, "extra_body": fields}
+    asked["logit_bias"] = bias_against(demo_server, '"', "{", "}", ' "', '":', '",', '"}')
+    Journey.model_validate_json(text_of(client, demo_server, "Go.", **asked))
+
+
+def test_a_stop_string_cuts_json_as_it_cuts_text(client: OpenAI, demo_server: DemoServer) -> None:
+    fields = {"response_format": strictly(Journey), "temperature": 0}
+    whole = text_of(client, demo_server, "Go.", **fields)
+    cut = text_of(client, demo_server, "Go.", stop=[', "note'], **fields)
+    assert cut == whole[: whole.index(', "note')]
+
+
+def bias_against(server: DemoServer, *texts: str) -> dict[str, int]:
+    """The lowest bias for every token that these texts are made of."""
+    bias: dict[str, int] = {}
+    for text in texts:
+        body = {"model": server.model, "prompt": text}
+        tokens = httpx2.post(f"{server.url}/tokenize", json=body).json()["tokens"]
+        bias |= {str(token_id): -100 for token_id in tokens}
+    return bias
+
+
+def test_a_strict_tool_leaves_the_model_free_to_talk(
+    client: OpenAI, demo_server: DemoServer
+) -> None:
+    parameters = {"type": "object", "properties": {}, "additionalProperties": False}
+    function: Any = {"name": "sing", "parameters": parameters, "strict": True}
+    fields: dict[str, Any] = {"model": demo_server.model, "temperature": 0, "max_tokens": 60}
+    fields |= {"messages": says("Hello!"), "tools": [{"type": "function", "function": function}]}
+    free = client.chat.completions.create(**fields)
+    assert free.choices[0].finish_reason == "stop"
+    function["strict"] = False
+    plain = client.chat.completions.create(**fields)
+    assert free.choices[0].message == plain.choices[0].message
+    assert free.usage == plain.usage
 
 
 @pytest.mark.parametrize("tool_choice", ["required", "named"])
