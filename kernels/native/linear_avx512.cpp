@@ -124,35 +124,7 @@ void bfloat16_tile(const RowTile& tile, int64_t inputs, const Panel& panel, floa
   for (int r = 0; r < kRows; ++r) _mm512_storeu_ps(y + r * y_stride, sums[r]);
 }
 
-using Multiply = void (*)(const RowTile&, int64_t, const Panel&, float*, int64_t);
-
-// One function for each number of rows.
-template <typename Weights, int... kIndices>
-void any_integer_tile(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,
-                      int64_t y_stride, std::integer_sequence<int, kIndices...>) {
-  static constexpr Multiply by_rows[] = {integer_tile<Weights, kIndices + 1>...};
-  by_rows[tile.rows - 1](tile, inputs, panel, y, y_stride);
-}
-
-template <int... kIndices>
-void any_bfloat16_tile(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,
-                       int64_t y_stride, std::integer_sequence<int, kIndices...>) {
-  static constexpr Multiply by_rows[] = {bfloat16_tile<kIndices + 1>...};
-  by_rows[tile.rows - 1](tile, inputs, panel, y, y_stride);
-}
-
-template <typename Weights>
-void multiply_integers(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,
-                       int64_t y_stride) {
-  any_integer_tile<Weights>(tile, inputs, panel, y, y_stride,
-                            std::make_integer_sequence<int, kIntegerRows>());
-}
-
-void multiply_bfloat16(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,
-                       int64_t y_stride) {
-  any_bfloat16_tile(tile, inputs, panel, y, y_stride,
-                    std::make_integer_sequence<int, kFloatRows>());
-}
+#include "linear_dispatch.inc"
 
 }  // namespace
 
