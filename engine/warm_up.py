@@ -14,6 +14,8 @@ from engine.scheduler import Scheduler
 from engine.step import StepRunner
 from sampling.params import SamplingParams
 
+WARM_UP = "warm-up"
+"""The identity of every request made here."""
 MEASURED_DECODES = 5
 MOST_SLOWDOWN = 1.85
 """Of a decode step by prompt rows: replies are to lose at most half their pace, and steps vary."""
@@ -77,7 +79,7 @@ def _step_seconds(
     length = max(1, min(num_rows, options.step_rows, options.longest_sequence - num_tokens))
     prompt = tuple(position % loaded.info.vocab_size for position in range(length))
     sampling = SamplingParams(max_tokens=num_tokens, temperature=0.0, ignore_eos=True, seed=0)
-    request = GenerationRequest(request_id="warm-up", prompt_ids=prompt, sampling=sampling)
+    request = GenerationRequest(request_id=WARM_UP, prompt_ids=prompt, sampling=sampling)
     scheduler.submit(0, request, 0.0)
     seconds = []
     while scheduler.has_work:

@@ -1,7 +1,8 @@
 """The real worker on the fake model, as its own process. The checkpoint says how to misbehave.
 
 `fake:step=0.01,load=0.2,die_at=5`: seconds of each step and of loading; the step of sudden death.
-Steps are counted from the warm-up on, which takes eight.
+Steps are counted from the first that serves a request: how many the warm-up takes depends on how
+long they take.
 """
 
 import os
@@ -15,12 +16,10 @@ from engine.grammars import GrammarCompiler
 from engine.interface import EngineInfo
 from engine.options import EngineOptions
 from engine.step import StepPlan, StepResults
-from engine.warm_up import Loaded
+from engine.warm_up import WARM_UP, Loaded
 from engine.worker import run_worker
 from model_loader.errors import CorruptWeights
 from tests.engine.fakes import EOS, VOCAB_SIZE, FakeRunner, vocabulary
-
-WARM_UP_STEPS = 8
 
 
 class MisbehavingRunner(FakeRunner):
@@ -30,11 +29,13 @@ class MisbehavingRunner(FakeRunner):
         self._num_steps = 0
 
     def run(self, plan: StepPlan) -> StepResults:
+        if all(chunk.sequence.request.request_id == WARM_UP for chunk in plan.chunks):
+            return super().run(plan)
         self._num_steps += 1
         time.sleep(self._faults.get("step", 0.0))
         if self._num_steps == self._faults.get("die_at"):
             os.kill(os.getpid(), signal.SIGKILL)
-        if self._num_steps > WARM_UP_STEPS + 1:
+        if self._num_steps > 1:
             time.sleep(self._faults.get("hang", 0.0))
         return super().run(plan)
 

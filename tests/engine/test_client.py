@@ -182,7 +182,7 @@ async def test_running_too_long_is_a_deadline_exceeded(start_engine: StartEngine
 async def test_a_slow_reader_is_cut_off_and_the_others_are_not(start_engine: StartEngine) -> None:
     client = await start_engine(output_queue_events=8)
     slow = client.submit(make_request((1, 2), 40))
-    quick = make_request((3, 4), 40)
+    quick = make_request((3, 4), 6)  # fewer events than fit, should they all arrive at once
     assert (await read(client.submit(quick))).tokens == {0: solo_tokens(quick)}
     await until(lambda: is_idle(client))
     reply = await read(slow)

@@ -53,7 +53,7 @@ async def test_killing_the_worker_fails_every_request_once_and_it_comes_back(
     assert client.stats.waiting == 8
     old_pid = pid_of(client)
     os.kill(old_pid, signal.SIGKILL)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         replies = await asyncio.gather(*readers)
     assert [type(reply.error) for reply in replies] == [WorkerDied] * 16
     assert client.state is EngineState.RESTARTING
@@ -65,7 +65,7 @@ async def test_killing_the_worker_fails_every_request_once_and_it_comes_back(
 
 
 async def test_dying_in_the_middle_of_a_step_is_the_same(start_engine: StartEngine) -> None:
-    client = await start_engine(checkpoint="fake:die_at=15")
+    client = await start_engine(checkpoint="fake:die_at=7")
     old_pid = pid_of(client)
     reply = await read(client.submit(make_request(max_tokens=30)))
     assert isinstance(reply.error, WorkerDied)
@@ -113,7 +113,7 @@ async def test_a_checkpoint_that_cannot_be_served_is_not_tried_again(
 @pytest.mark.parametrize("fault", ["stopped by a signal", "stuck in a step"])
 async def test_a_silent_worker_is_replaced(start_engine: StartEngine, fault: str) -> None:
     hang = 600 if fault == "stuck in a step" else 0
-    client = await start_engine(checkpoint=f"fake:step=0.01,hang={hang}", step_timeout_seconds=0.4)
+    client = await start_engine(checkpoint=f"fake:step=0.01,hang={hang}", step_timeout_seconds=2.0)
     old_pid = pid_of(client)
     generation = client.submit(make_request(max_tokens=40))
     await anext(aiter(generation))
@@ -173,7 +173,7 @@ async def test_killing_the_api_process_takes_the_worker_along_even_inside_a_step
     assert not has_ended(worker_pid)
     api.kill()
     await api.wait()
-    await until(lambda: has_ended(worker_pid), seconds=2)
+    await until(lambda: has_ended(worker_pid))
 
 
 @pytest.mark.parametrize(
