@@ -22,8 +22,8 @@ class Limits:
     def describe(self) -> str:
         return (
             f"reading {self.read_bytes / 1e9:.1f} GB/s, "
-            f"oneDNN matmul bf16 {self.bf16_operations / 1e9:.0f} GFLOP/s, "
-            f"int8 {self.int8_operations / 1e9:.0f} Gop/s"
+            f"matmul bf16 (or fp32) {self.bf16_operations / 1e9:.0f} GFLOP/s, "
+            f"oneDNN int8 {self.int8_operations / 1e9:.0f} Gop/s"
         )
 
 

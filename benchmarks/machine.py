@@ -12,6 +12,7 @@ from typing import Any
 GIBIBYTE = 2**30
 PACKAGES = ("torch", "transformers", "numpy", "vllm")
 GIT_SECONDS = 10
+FAST_INSTRUCTIONS = ("avx2", "avx_vnni", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +60,7 @@ def _processor() -> str:
     lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
     fields = {name.strip(): value.strip() for name, _, value in (li.partition(":") for li in lines)}
     flags = set(fields.get("flags", "").split())
-    fast = [
-        flag for flag in ("avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8") if flag in flags
-    ]
+    fast = [flag for flag in FAST_INSTRUCTIONS if flag in flags]
     name = fields.get("model name", platform.machine())
     return " ".join([name, f"({', '.join(fast)})"] if fast else [name])
 
