@@ -19,7 +19,7 @@ class Reply:
     error: EngineError | None = None
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Fails with TimeoutError if it does not come true in time."""
     async with asyncio.timeout(seconds):
         while not condition():
