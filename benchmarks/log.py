@@ -1,4 +1,4 @@
-"""Keeps benchmarks/LOG.md: one dated section a comparison, failures too."""
+"""Keeps benchmarks/LOG.md: one dated section a run, failures too."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,24 +10,28 @@ from benchmarks.side_by_side import HEADER
 def append_section(
     log: Path, title: str, setup: Sequence[str], outcomes: Sequence[Outcome]
 ) -> None:
-    """The newest section is the last, so that the file only ever grows at its end.
-
-    `setup` says what it was measured on and how; the limits of the machine follow it.
-    """
-    lines = [f"## {title}", "", "```", *setup]
-    lines += [f"{outcome.case.name}: {outcome.limits.describe()}" for outcome in outcomes]
-    lines += ["```", "", *_table(outcomes)]
+    """A comparison's. The limits of the machine follow the setup."""
+    limits = [f"{outcome.case.name}: {outcome.limits.describe()}" for outcome in outcomes]
+    rows = [verdict.cells() for outcome in outcomes for verdict in outcome.verdicts]
+    lines = markdown_table(HEADER, rows)
     for outcome in outcomes:
         lines += [f"\nNot measured: {text}." for text in outcome.missing]
         lines += _failures(outcome)
+    append_lines(log, title, [*setup, *limits], lines)
+
+
+def append_lines(log: Path, title: str, setup: Sequence[str], lines: Sequence[str]) -> None:
+    """The newest section is the last, so that the file only ever grows at its end.
+
+    `setup` says what it was measured on and how.
+    """
+    section = [f"## {title}", "", "```", *setup, "```", "", *lines]
     with log.open("a", encoding="utf-8") as file:
-        file.write("\n" + "\n".join(lines) + "\n")
+        file.write("\n" + "\n".join(section) + "\n")
 
 
-def _table(outcomes: Sequence[Outcome]) -> list[str]:
-    """Markdown, a line a verdict."""
-    rows = [verdict.cells() for outcome in outcomes for verdict in outcome.verdicts]
-    return [f"| {' | '.join(row)} |" for row in (HEADER, ["---"] * len(HEADER), *rows)]
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
 
 
 def _failures(outcome: Outcome) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""One streamed completion and the moments at which its tokens arrived."""
+"""One streamed reply and the moments at which its tokens arrived."""
 
 import json
 import time
@@ -9,6 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 import httpx2
+
+COMPLETIONS = "/v1/completions"
+CHAT = "/v1/chat/completions"
 
 
 class LengthControl(StrEnum):
@@ -74,9 +77,9 @@ def completion_body(
 
 
 async def stream_completion(
-    client: httpx2.AsyncClient, url: str, body: Mapping[str, Any]
+    client: httpx2.AsyncClient, url: str, body: Mapping[str, Any], path: str = COMPLETIONS
 ) -> StreamTiming:
-    """One whole completion.
+    """One whole reply, of `path` COMPLETIONS or CHAT.
 
     Raises:
         StreamFailed: anything but a stream of text.
@@ -85,11 +88,11 @@ async def stream_completion(
     finished = 0.0
     usage: Mapping[str, int] = {}
     sent = time.perf_counter()
-    async for now, event in stream_events(client, url, body):
+    async for now, event in stream_events(client, url, body, path):
         usage = event.get("usage") or usage
         for choice in event.get("choices") or ():
             finished = now
-            if choice.get("text"):
+            if choice.get("text") or choice.get("delta", {}).get("content"):
                 chunks.append(now)
     if not chunks:
         raise StreamFailed("the stream ended without any text")
@@ -103,14 +106,14 @@ async def stream_completion(
 
 
 async def stream_events(
-    client: httpx2.AsyncClient, url: str, body: Mapping[str, Any]
+    client: httpx2.AsyncClient, url: str, body: Mapping[str, Any], path: str = COMPLETIONS
 ) -> AsyncIterator[tuple[float, Mapping[str, Any]]]:
-    """POST to `url`/v1/completions; each event as it comes, with its moment.
+    """POST; each event as it comes, with its moment.
 
     Raises:
         StreamFailed: a refusal, an error event, or anything but JSON.
     """
-    async with client.stream("POST", f"{url}/v1/completions", json=body) as response:
+    async with client.stream("POST", f"{url}{path}", json=body) as response:
         if response.status_code != 200:
             text = (await response.aread()).decode(errors="replace")
             raise StreamFailed(f"status {response.status_code}: {text[:500]}")
