@@ -57,7 +57,7 @@ def overhead_rows(measured: Sequence[Overhead]) -> list[tuple[str, ...]]:
 def describe_load(load: ChatLoad, measured: Sequence[Overhead]) -> str:
     return (
         f"{load.streams} streams of chat, {measured[0].prompt_tokens:.0f} tokens in, "
-        f"{load.output_tokens} out, medians of {load.rounds} round(s), "
+        f"{load.output_tokens} out, medians of {load.rounds} round(s)\n"
         f"goal: less than {GOAL * 1000:g} ms of the API process a token"
     )
 
