@@ -84,5 +84,5 @@ $(NPM_INSTALLED):
 	@if command -v npm >/dev/null; then \
 	  npm ci --prefix tests/npm --no-audit --no-fund --loglevel=error && touch $@; \
 	else \
-	  echo "npm is not installed: the test with OpenAI's JavaScript client will be skipped"; \
+	  echo "npm is not installed: the tests with clients in JavaScript will be skipped"; \
 	fi

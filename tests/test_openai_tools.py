@@ -1,10 +1,7 @@
 """Tools through OpenAI's own clients, Python and JavaScript, against the demo model."""
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +9,8 @@ from openai import OpenAI
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
 
 from tests.conftest import DemoServer
+from tests.npm_script import needs_npm, run_script
 
-NPM = Path(__file__).parent / "npm"
 WEATHER: ChatCompletionToolParam = {
     "type": "function",
     "function": {
@@ -158,21 +155,9 @@ def test_a_named_tool_is_called_where_the_model_would_rather_call_another(
     assert choice.finish_reason == "stop"
 
 
-@pytest.mark.skipif(
-    shutil.which("node") is None or not (NPM / "node_modules" / "openai").is_dir(),
-    reason="node or its openai package is not installed; `make test` installs it where npm is",
-)
+@needs_npm("openai")
 def test_the_javascript_client_runs_tools_by_itself(demo_server: DemoServer) -> None:
-    result = subprocess.run(
-        ["node", "tools.mjs", demo_server.url, demo_server.model],
-        cwd=NPM,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    said = json.loads(result.stdout)
+    said = run_script("tools.mjs", demo_server)
     assert said["asked"] == [{"city": "Paris"}, {"city": "Paris"}]
     assert "21 degrees and cloudy in Paris" in said["whole"]
     assert said["streamed"] == said["whole"]

@@ -1,36 +1,19 @@
 """RunPod's dialect with the demo model: its own JavaScript client, and plain HTTP."""
 
-import json
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
 from tests.conftest import DemoServer
-
-NPM = Path(__file__).parent / "npm"
+from tests.npm_script import needs_npm, run_script
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.skipif(
-    shutil.which("node") is None or not (NPM / "node_modules" / "runpod-sdk").is_dir(),
-    reason="node or its runpod-sdk package is not installed; `make test` installs it",
-)
+@needs_npm("runpod-sdk")
 def test_the_javascript_client_runs_streams_and_cancels_jobs(demo_server: DemoServer) -> None:
-    result = subprocess.run(
-        ["node", "runpod.mjs", demo_server.url],
-        cwd=NPM,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    told = json.loads(result.stdout)
+    told = run_script("runpod.mjs", demo_server)
     whole, status = told["whole"], told["status"]
     assert (whole["succeeded"], status["succeeded"]) == (True, True)
     (output,) = whole["output"]

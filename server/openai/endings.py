@@ -78,9 +78,10 @@ class ChunkWriter:
 
     def _chunk(self, choice: dict[str, Any]) -> bytes:
         chunk = self._identity.envelope(self._shape.chunk_object, [choice])
-        if self._includes_usage:
-            counts = self._identity.usage(self._reply.usage) if self._usage_in_between else None
-            chunk["usage"] = counts
+        if self._includes_usage and self._usage_in_between:
+            chunk["usage"] = self._identity.usage(self._reply.usage)
+        elif self._includes_usage and self._identity.nulls_usage:
+            chunk["usage"] = None
         return data_frame(chunk)
 
     def _usage_chunk(self) -> bytes:

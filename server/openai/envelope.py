@@ -28,6 +28,8 @@ class Identity:
     keep_alive: ClassVar[str] = "keep-alive"
     always_counts: ClassVar[bool] = False
     """Whether a stream ends with usage without being asked."""
+    nulls_usage: ClassVar[bool] = True
+    """Whether the chunks before the usage say that they have none."""
 
     @classmethod
     def new(cls, prefix: str, services: Services) -> Self:

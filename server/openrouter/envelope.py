@@ -18,6 +18,7 @@ class GenerationIdentity(PricedIdentity):
 
     keep_alive = "OPENROUTER PROCESSING"
     always_counts = True
+    nulls_usage = False  # its JavaScript client takes no null
 
     @staticmethod
     def new_id(_: str, created: int) -> str:
