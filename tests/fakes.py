@@ -27,13 +27,15 @@ class Script:
     `token_ids` is exactly what is delivered, so it includes the end-of-turn id if there is one;
     the request's `max_tokens` cuts it short with LENGTH. `delay` seconds pass before each token,
     `prefill_delay` before the first. `error` is raised after the ids in place of a normal end
-    (the last id then carries no finish reason).
+    (the last id then carries no finish reason). Before the token number `pause_at` there is no end
+    of waiting until somebody cancels.
     """
 
     token_ids: tuple[int, ...] = (1, 2, 3)
     finish_reason: FinishReason = FinishReason.STOP
     delay: float = 0.0
     prefill_delay: float = 0.0
+    pause_at: int | None = None
     error: Exception | None = None
     logprob: float | None = None
     top_logprobs: tuple[TokenLogprob, ...] = ()
@@ -72,6 +74,9 @@ class FakeGeneration:
                 yield ChoiceEnded(choice, FinishReason.LENGTH)
         token_ids = self._script.token_ids[: self._request.sampling.max_tokens]
         for position, token_id in enumerate(token_ids):
+            if position == self._script.pause_at:
+                self._engine.paused.add(self._request.request_id)
+                await self._cancelled.wait()
             if await self._pause(self._script.delay):
                 return
             finish_reason = self._finish_reason(position, len(token_ids))
@@ -144,6 +149,7 @@ class FakeEngine:
         self.requests: list[GenerationRequest] = []
         self.active: set[str] = set()
         self.cancelled: list[str] = []
+        self.paused: set[str] = set()
         self._generations: list[FakeGeneration] = []
         self._load_seconds = load_seconds
         self._info = EngineInfo(

@@ -52,10 +52,8 @@ def result_object(
 
 
 def _response(choice: FoldedChoice, *, wants_json: bool) -> Any:
-    """The text, null beside calls if there is none; in JSON mode the value that it is."""
-    if choice.tool_calls:
-        return choice.text or None
-    if not wants_json:
+    """The text; in JSON mode the value that it is, unless there are calls instead."""
+    if choice.tool_calls or not wants_json:
         return choice.text
     try:
         return json.loads(choice.text)

@@ -11,7 +11,7 @@ from server.disconnect import while_connected
 from server.error_responses import failure
 from server.folding import FoldedChoice
 from server.generation import Reply
-from server.generation_log import GenerationRecord, Origin
+from server.generation_log import Origin
 from server.openai.choice_format import ChoiceFormat
 from server.openai.endings import ChunkWriter, whole_body
 from server.openai.envelope import Identity
@@ -20,6 +20,7 @@ from server.openai.routing import routed
 from server.openai.schema_warnings import warning_headers
 from server.question import Question
 from server.reply_meter import ReplyMeter
+from server.reply_record import Label, record_at_end
 from server.security import client_of
 from server.services import Services
 from server.sse import EventStream, data_frame
@@ -96,27 +97,16 @@ async def _begin(
     identity = presentation.identity.new(presentation.shape.id_prefix, services)
     question = await routed(services, presentation.fields, call.question)
     reply = await ask(services, question, request_id=identity.id, client=client, meter=meter)
-
-    meter.on_end(lambda _: services.generations.add(_record(call, identity, client, reply, meter)))
-    return identity, reply
-
-
-def _record(
-    call: Call, identity: Identity, client: str, reply: Reply, meter: ReplyMeter
-) -> GenerationRecord:
-    return GenerationRecord(
+    label = Label(
         id=identity.id,
-        client=client,
         created=identity.created,
         model=identity.model,
-        usage=reply.usage,
-        seconds=meter.seconds or 0.0,
-        seconds_to_first_token=meter.seconds_to_first_token,
-        is_streamed=bool(call.presentation.fields.stream),
-        is_cancelled=reply.num_unfinished > 0 and not reply.has_failed,
-        reason=reply.end_reasons.get(0),
+        client=client,
+        is_streamed=bool(presentation.fields.stream),
         origin=call.origin,
     )
+    record_at_end(services, reply, meter, label)
+    return identity, reply
 
 
 def _stream(

@@ -10,6 +10,7 @@ from server.asking import ask
 from server.errors import ErrorReply
 from server.events import Usage
 from server.generation import Reply
+from server.generation_log import Origin
 from server.openai.responses.assembly import Assembly
 from server.openai.responses.conversation import chat_messages
 from server.openai.responses.create_request import CreateResponse, ResponsePrompt
@@ -19,6 +20,7 @@ from server.openai.responses.text_fields import FORM_FIELD, text_form
 from server.openai.responses.truncation import without_oldest_turns
 from server.question import ChatPrompt, Question
 from server.reply_meter import ReplyMeter
+from server.reply_record import Label, record_at_end
 from server.services import Services
 from server.storage.errors import StorageUnavailable
 from server.storage.responses import StoredResponse
@@ -107,7 +109,19 @@ class Turn:
             self._services, self._question, request_id=self.head.id, client=self.owner, meter=meter
         )
         self.warnings = reply.warnings
+        record_at_end(self._services, reply, meter, self._label())
         return reply
+
+    def _label(self) -> Label:
+        head = self.head
+        return Label(
+            id=head.id,
+            created=head.created_at,
+            model=head.model,
+            client=self.owner,
+            is_streamed=bool(head.asked.stream),
+            origin=Origin(user=head.asked.user),
+        )
 
     def opening(self) -> list[Json]:
         """The events before the model has begun, and nothing is certain to follow."""

@@ -93,10 +93,10 @@ def test_tools_of_both_shapes_are_shown_and_called(
     assert json.loads(arguments) == {"a": 1}
 
 
-def test_calls_alone_leave_the_response_null(ask: Ask, engine: FakeEngine) -> None:
+def test_calls_alone_leave_the_response_empty(ask: Ask, engine: FakeEngine) -> None:
     engine.script = says(CALL)
     result = ask(HELLO | {"tools": [FLAT]})
-    assert result["response"] is None
+    assert result["response"] == ""
     assert result["choices"][0]["finish_reason"] == "tool_calls"
 
 
