@@ -1,7 +1,7 @@
 """Does the requests of a batch beside other traffic, and tells how far it is."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -61,24 +61,28 @@ class BatchDoer:
             default_tokens=DEFAULT_MAX_TOKENS,
             is_background=job is not None,
         )
+        used: list[Usage] = []
         async with self._slots:
             if job is not None:
                 job.started()
             try:
-                outcome = await self._result(task)
+                outcome = await self._result(task, used.append)
+                ending = {"result": outcome.result, "success": True}
             except GraniteError as error:
                 reply = failure(error, self._services.metrics)
-                failed = {"result": None, "success": False, "errors": [error_fields(reply)]}
-                return {**told, **failed, "usage": usage_object(Usage(0, 0))}
-        succeeded = {"result": outcome.result, "success": True}
-        return {**told, **succeeded, "usage": usage_object(outcome.usage)}
+                ending = {"result": None, "success": False, "errors": [error_fields(reply)]}
+        return {**told, **ending, "usage": usage_object(sum(used, Usage(0, 0)))}
 
-    async def _result(self, task: Task) -> Outcome:
-        """In the background, ask again while the model is busy: a batch is done some time."""
+    async def _result(self, task: Task, note_usage: Callable[[Usage], None]) -> Outcome:
+        """In the background, ask again while the model is busy: a batch is done some time.
+
+        What was used is noted however it ends.
+        """
         metrics, pause = self._services.metrics, FIRST_PAUSE_SECONDS
         while True:
             try:
                 meter = ReplyMeter(metrics, is_waited_for=not task.is_background)
+                meter.on_end(note_usage)
                 return await whole_result(self._services, task, meter)
             except (QueueFull, EngineUnavailable):
                 if not task.is_background:

@@ -10,7 +10,6 @@ from server.cloudflare.generation_fields import DEFAULT_MAX_TOKENS, GenerationFi
 from server.cloudflare.messages_request import MessagesRequest
 from server.cloudflare.result import result_object
 from server.error_responses import failure
-from server.events import Usage
 from server.generation import Reply
 from server.openai.envelope import Identity
 from server.reply_meter import ReplyMeter
@@ -37,7 +36,6 @@ class Outcome:
     """`warnings` say what of the demanded form is not certain."""
 
     result: dict[str, Any]
-    usage: Usage
     warnings: tuple[str, ...]
 
 
@@ -60,7 +58,7 @@ async def whole_result(services: Services, task: Task, meter: ReplyMeter) -> Out
             is_chat=is_chat,
             wants_json=task.fields.wants_json,
         )
-        return Outcome(result, reply.usage, reply.warnings)
+        return Outcome(result, reply.warnings)
     finally:
         reply.cancel()
 

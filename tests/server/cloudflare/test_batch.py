@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from engine.errors import QueueFull
+from engine.errors import QueueFull, WorkerDied
 from engine.request import GenerationRequest
 from tests.fakes import FakeEngine, Script
 from tests.server.cloudflare.conftest import HELLO, MODEL, ONCE, RUN, Ask
@@ -51,6 +51,18 @@ def test_a_batch_is_queued_and_answered_in_the_order_of_its_requests(ask: Ask) -
 def test_a_batch_may_be_waited_for(ask: Ask) -> None:
     result = ask(BATCH)
     assert [response["success"] for response in result["responses"]] == [True, True, False]
+
+
+def test_what_failed_counts_as_far_as_it_went(ask: Ask, engine: FakeEngine) -> None:
+    engine.script = Script(token_ids=tuple(b"Hi"), error=WorkerDied("killed"))
+    result = ask({"requests": [ONCE]})
+    assert result["responses"][0]["success"] is False
+    prompt_tokens = len(engine.requests[-1].prompt_ids)
+    assert result["usage"] == {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": 2,
+        "total_tokens": prompt_tokens + 2,
+    }
 
 
 def test_items_of_a_batch_have_a_default_of_their_own(ask: Ask, engine: FakeEngine) -> None:

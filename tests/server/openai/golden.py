@@ -37,8 +37,8 @@ _STREAM: dict[str, Any] = {"stream": True}
 _WITH_USAGE = _STREAM | {"stream_options": {"include_usage": True}}
 _LIKELY = (TokenLogprob(104, -0.5), TokenLogprob(0xE6, -2.5))
 _WEATHER = {"name": "weather", "parameters": {"type": "object", "properties": {}}}
-_TOOLS: dict[str, Any] = {"tools": [{"type": "function", "function": _WEATHER}]}
-_CALL = '<tool_call>\n{"name": "weather", "arguments": {"a": 1}}\n</tool_call>'
+TOOLS: dict[str, Any] = {"tools": [{"type": "function", "function": _WEATHER}]}
+CALL = '<tool_call>\n{"name": "weather", "arguments": {"a": 1}}\n</tool_call>'
 SCENES = {
     "chat.json": Scene(CHAT, HELLO, says("Hi there")),
     "chat_logprobs.json": Scene(
@@ -56,25 +56,25 @@ SCENES = {
     "chat_stream_error.sse": Scene(
         CHAT, HELLO | _WITH_USAGE, Script(token_ids=tuple(b"Hi"), error=WorkerDied("killed"))
     ),
-    "chat_tools.json": Scene(CHAT, HELLO | _TOOLS, says(f"Hm\n{_CALL}\n{_CALL}")),
-    "chat_tools_stream.sse": Scene(CHAT, HELLO | _TOOLS | _STREAM, says(f"{_CALL}\n{_CALL}")),
+    "chat_tools.json": Scene(CHAT, HELLO | TOOLS, says(f"Hm\n{CALL}\n{CALL}")),
+    "chat_tools_stream.sse": Scene(CHAT, HELLO | TOOLS | _STREAM, says(f"{CALL}\n{CALL}")),
     "chat_tools_stream_logprobs.sse": Scene(
-        CHAT, HELLO | _TOOLS | _STREAM | {"logprobs": True}, says(f"a\n{_CALL}", logprob=-1.0)
+        CHAT, HELLO | TOOLS | _STREAM | {"logprobs": True}, says(f"a\n{CALL}", logprob=-1.0)
     ),
     "chat_tools_stream_broken.sse": Scene(
-        CHAT, HELLO | _TOOLS | _STREAM, says(_CALL.replace("1", "x"))
+        CHAT, HELLO | TOOLS | _STREAM, says(CALL.replace("1", "x"))
     ),
     "chat_tools_stream_named.sse": Scene(
         CHAT,
         HELLO
-        | _TOOLS
+        | TOOLS
         | _WITH_USAGE
         | {"tool_choice": {"type": "function", "function": {"name": "weather"}}},
-        says(f"{_CALL}\n{_CALL}"),
+        says(f"{CALL}\n{CALL}"),
     ),
-    "chat_functions.json": Scene(CHAT, HELLO | {"functions": [_WEATHER]}, says(_CALL)),
+    "chat_functions.json": Scene(CHAT, HELLO | {"functions": [_WEATHER]}, says(CALL)),
     "chat_functions_stream.sse": Scene(
-        CHAT, HELLO | {"functions": [_WEATHER]} | _STREAM, says(f"Hm\n{_CALL} never seen")
+        CHAT, HELLO | {"functions": [_WEATHER]} | _STREAM, says(f"Hm\n{CALL} never seen")
     ),
     "completion.json": Scene(
         COMPLETIONS, ONCE | {"logprobs": 2}, says("hé", logprob=-0.5, top_logprobs=_LIKELY)
@@ -84,12 +84,12 @@ SCENES = {
     "response_stream_tools.sse": Scene(
         RESPONSES,
         ASKED | _STREAM | {"tools": [{"type": "function", **_WEATHER}], "top_logprobs": 1},
-        says(f"Hm\n{_CALL}\n{_CALL}", logprob=-1.0),
+        says(f"Hm\n{CALL}\n{CALL}", logprob=-1.0),
     ),
     "response_stream_broken.sse": Scene(
         RESPONSES,
         ASKED | _STREAM | {"tools": [{"type": "function", **_WEATHER}]},
-        says(_CALL.replace("1", "x")),
+        says(CALL.replace("1", "x")),
     ),
     "response_stream_error.sse": Scene(
         RESPONSES, ASKED | _STREAM, Script(token_ids=tuple(b"Hi"), error=WorkerDied("killed"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.errors import WorkerDied
 from tests.fakes import Script
-from tests.server.openai.golden import GOLDEN, Scene, transcript
+from tests.server.openai.golden import CALL, GOLDEN, TOOLS, Scene, transcript
 from tests.server.openai.support import HELLO, ONCE, Bench, says
 
 _STREAM = {"stream": True}
@@ -19,7 +19,11 @@ SCENES = {
         HELLO | _STREAM,
         Script(token_ids=tuple(b"Hi"), error=WorkerDied("killed")),
     ),
+    "openrouter_chat_tools_stream.sse": Scene(
+        "/api/v1/chat/completions", HELLO | TOOLS | _STREAM, says(f"Hm\n{CALL}")
+    ),
     "openrouter_completion.json": Scene("/api/v1/completions", ONCE, says("upon")),
+    "openrouter_completion_stream.sse": Scene("/api/v1/completions", ONCE | _STREAM, says("Hi")),
     "openrouter_error.json": Scene(
         "/api/v1/chat/completions", HELLO | {"model": "gpt-4o"}, says("")
     ),

@@ -4,10 +4,12 @@ import re
 import tempfile
 from pathlib import Path
 
+from starlette.testclient import TestClient
+
 from engine.errors import WorkerDied
 from tests.fakes import Script
 from tests.server.openai.golden import GOLDEN, Scene, transcript
-from tests.server.openai.support import Bench, says
+from tests.server.openai.support import HELLO, Bench, fake_engine, says
 
 _RUN, _RUN_SYNC = "/v2/granite/run", "/v2/granite/runsync"
 _CHANGING = [
@@ -25,8 +27,25 @@ SCENES = {
     "runpod_runsync_failed.json": Scene(
         _RUN_SYNC, {"input": _INPUT}, Script(token_ids=tuple(b"Hi"), error=WorkerDied("killed"))
     ),
+    "runpod_chat_stream.sse": Scene(
+        "/v2/granite/openai/v1/chat/completions", HELLO | {"stream": True}, says("Hi")
+    ),
     "runpod_refused.json": Scene(_RUN, {"input": {}}, says("")),
 }
+
+
+STREAMED = "runpod_stream.txt"
+
+
+def stream_transcript(bench: Bench) -> str:
+    """A job whose output comes in parts: begun, looked at when it has ended, read, read again."""
+    engine = fake_engine(says("Hi 漢 there"))
+    with TestClient(bench.app(engine), base_url="http://localhost") as client:
+        begun = client.post(_RUN, json={"input": _INPUT | {"stream": True}})
+        job_id = begun.json()["id"]
+        paths = (f"status-sync/{job_id}", f"stream/{job_id}", f"stream/{job_id}")
+        replies = [begun, *(client.get(f"/v2/granite/{path}") for path in paths)]
+    return constant("".join(f"{reply.text}\n" for reply in replies))
 
 
 def constant(text: str) -> str:
@@ -41,6 +60,7 @@ def main() -> None:
         for name, scene in SCENES.items():
             text = constant(transcript(bench, scene))
             (GOLDEN / name).write_text(text, encoding="utf-8")
+        (GOLDEN / STREAMED).write_text(stream_transcript(bench), encoding="utf-8")
 
 
 if __name__ == "__main__":
