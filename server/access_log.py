@@ -45,7 +45,7 @@ class AccessLog:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
+                headers["x-request-id"] = headers["request-id"] = request_id  # Anthropic's name
                 headers["x-content-type-options"] = "nosniff"
             await send(message)
 

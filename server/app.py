@@ -13,6 +13,7 @@ from kernels.errors import GraniteError
 from model_loader.chat_template import ChatTemplate
 from model_loader.tokenizer import Tokenizer
 from server.access_log import AccessLog
+from server.anthropic.routes import anthropic_router
 from server.cloudflare.routes import cloudflare_router
 from server.cors import Cors
 from server.error_responses import add_error_handlers
@@ -60,6 +61,7 @@ def create_app(
 def dialect_routers(services: Services) -> list[APIRouter]:
     """Every dialect, one router each."""
     return [
+        anthropic_router(services),
         openai_router(services),
         stored_router(services),
         openrouter_router(services),

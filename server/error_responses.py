@@ -40,6 +40,13 @@ def failure(error: Exception, metrics: Metrics) -> ErrorReply:
 
 
 def shaped_errors(shape: Callable[[ErrorReply], Response], metrics: Metrics) -> type[APIRoute]:
+    """As `errors_shaped_for_request`, of a dialect whose errors say nothing of the request."""
+    return errors_shaped_for_request(lambda _, reply: shape(reply), metrics)
+
+
+def errors_shaped_for_request(
+    shape: Callable[[Request, ErrorReply], Response], metrics: Metrics
+) -> type[APIRoute]:
     """The `route_class` of a dialect whose errors do not look like OpenAI's.
 
     `shape` writes the errors of its routes, of the key check and of bugs. What is refused before
@@ -56,7 +63,7 @@ def shaped_errors(shape: Callable[[ErrorReply], Response], metrics: Metrics) -> 
                 except ClientDisconnect:
                     raise
                 except Exception as error:  # a bug's reply must have the dialect's shape too
-                    return shape(failure(error, metrics))
+                    return shape(request, failure(error, metrics))
 
             return handle_shaped
 

@@ -97,12 +97,15 @@ class UnsupportedParameter(BadRequest):
 class ContextLengthExceeded(BadRequest):
     """Prompt and reply do not fit. The text has OpenAI's wording, which clients search for.
 
-    `asked` says what does not fit: "your prompt resulted in 5000 tokens".
+    `asked` says what does not fit: "your prompt resulted in 5000 tokens". `num_tokens` is how many
+    that are, or are at least.
     """
 
     code = "context_length_exceeded"
 
-    def __init__(self, context_length: int, asked: str, param: str) -> None:
+    def __init__(self, context_length: int, num_tokens: int, asked: str, param: str) -> None:
+        self.context_length = context_length
+        self.num_tokens = num_tokens
         super().__init__(
             f"This model's maximum context length is {context_length} tokens. However, {asked}. "
             "Please reduce the length of the prompt or the completion.",

@@ -99,7 +99,7 @@ class PromptEncoder:
         at_least = -(-num_characters // self._longest_token)
         if at_least > context_length:
             asked = f"your prompt has {num_characters} characters: {at_least} tokens or more"
-            raise ContextLengthExceeded(context_length, asked, param)
+            raise ContextLengthExceeded(context_length, at_least, asked, param)
 
     @cached_property
     def _longest_token(self) -> int:
@@ -131,11 +131,11 @@ def tokens_to_generate(
         asked = f"your prompt resulted in {prompt_length} tokens"
         if left == 0:
             asked += ", which leaves no room for a reply"
-        raise ContextLengthExceeded(context_length, asked, param)
+        raise ContextLengthExceeded(context_length, prompt_length, asked, param)
     if wanted is not None and wanted > left:
         asked = (
             f"you requested {prompt_length + wanted} tokens ({prompt_length} in the prompt, "
             f"{wanted} in the completion)"
         )
-        raise ContextLengthExceeded(context_length, asked, param)
+        raise ContextLengthExceeded(context_length, prompt_length + wanted, asked, param)
     return left if wanted is None else wanted

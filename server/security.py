@@ -25,22 +25,33 @@ class KeyCheck:
         self._digests = [hashlib.sha256(key.encode()).digest() for key in keys]
 
     async def __call__(self, request: Request) -> None:
-        request.state.client = self.client(request.headers.get("authorization"))
+        headers = request.headers
+        request.state.client = self.client(headers.get("authorization"), headers.get("x-api-key"))
 
-    def client(self, authorization: str | None) -> str:
-        """The fairness key of the caller: the digest of its API key, or ANONYMOUS without keys."""
+    def client(self, authorization: str | None, api_key: str | None = None) -> str:
+        """The fairness key of the caller: the digest of its API key, or ANONYMOUS without keys.
+
+        The key may be in either header. If both have one, one that is valid is enough: some
+        clients send the key of another service along.
+        """
         if not self._digests:
             return ANONYMOUS
-        scheme, _, key = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not key:
-            raise InvalidApiKey("An API key is needed: send 'Authorization: Bearer KEY'")
+        scheme, _, bearer = (authorization or "").partition(" ")
+        keys = [bearer if scheme.lower() == "bearer" else "", api_key or ""]
+        if not any(keys):
+            words = "An API key is needed: send 'Authorization: Bearer KEY' or 'x-api-key: KEY'"
+            raise InvalidApiKey(words)
+        for key in keys:
+            if key and (client := self._client_of(key)) is not None:
+                return client
+        raise InvalidApiKey("The API key is not valid")
+
+    def _client_of(self, key: str) -> str | None:
         if len(key) > MAX_KEY_LENGTH:
-            raise InvalidApiKey("The API key is not valid")
+            return None
         digest = hashlib.sha256(key.encode("latin-1")).digest()  # the header's bytes as they came
         matches = [hmac.compare_digest(digest, known) for known in self._digests]
-        if not any(matches):
-            raise InvalidApiKey("The API key is not valid")
-        return digest.hex()
+        return digest.hex() if any(matches) else None
 
 
 def client_of(request: Request) -> str:

@@ -1,4 +1,4 @@
-"""Server-sent events: ready frames out, comments while there is silence. Knows no dialect."""
+"""Server-sent events: ready frames out, signs of life during silence. Knows no dialect."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -33,9 +33,18 @@ def data_frame(payload: Mapping[str, Any]) -> bytes:
     return b"data: " + body + b"\n\n"
 
 
+def event_frame(payload: Mapping[str, Any]) -> bytes:
+    """The same with a name: that of the payload's type."""
+    return b"event: " + str(payload["type"]).encode() + b"\n" + data_frame(payload)
+
+
 def let_streams_finish_on_shutdown() -> None:
     """Keep the library from cutting streams at SIGTERM: the server has its own drain deadline."""
     AppStatus.enable_automatic_graceful_drain = False
+
+
+def comment(text: str) -> ServerSentEvent:
+    return ServerSentEvent(comment=text, sep="\n")
 
 
 class EventStream(EventSourceResponse):
@@ -53,9 +62,9 @@ class EventStream(EventSourceResponse):
         on_close: Callable[[], None],
         settings: Settings,
         headers: Mapping[str, str],
-        keep_alive: str = "keep-alive",
+        keep_alive: ServerSentEvent | None = None,
     ) -> None:
-        """`keep_alive` is the text of the comments."""
+        """`keep_alive` is sent during silence in place of a comment."""
         self._frames = frames
         self._error_frame = error_frame
         self._on_close = on_close
@@ -63,7 +72,7 @@ class EventStream(EventSourceResponse):
             frames,
             headers={"Cache-Control": "no-cache", **headers},
             ping=settings.keep_alive_interval,
-            ping_message_factory=lambda: ServerSentEvent(comment=keep_alive, sep="\n"),
+            ping_message_factory=lambda: keep_alive or comment("keep-alive"),
             send_timeout=settings.send_timeout,
         )
 

@@ -23,7 +23,7 @@ from server.reply_meter import ReplyMeter
 from server.reply_record import Label, record_at_end
 from server.security import client_of
 from server.services import Services
-from server.sse import EventStream, data_frame
+from server.sse import EventStream, comment, data_frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ def _stream(
         on_close=reply.cancel,
         settings=services.settings,
         headers=_headers(presentation, identity, reply),
-        keep_alive=identity.keep_alive,
+        keep_alive=comment(identity.keep_alive),
     )
 
 

@@ -38,6 +38,13 @@ _FIELDS_WITH_PATHS = (
     "provider",
     "plugins",
     "usage",
+    "system",
+    "tool_choice",
+    "output_config",
+    "output_format",
+    "thinking",
+    "context_management",
+    "cache_control",
 )
 
 Body = TypeVar("Body", bound=RequestBody)

@@ -23,7 +23,7 @@ from server.prompt import loaded_info
 from server.reply_meter import ReplyMeter
 from server.security import client_of
 from server.services import Services
-from server.sse import EventStream, data_frame
+from server.sse import EventStream, event_frame
 from server.storage.responses import StoredResponse
 
 Json = dict[str, Any]
@@ -96,7 +96,9 @@ class ResponseRoutes:
     def _stream(self, turn: Turn, reply: Reply, headers: dict[str, str]) -> EventStream:
         return EventStream(
             self._frames(turn, reply),
-            error_frame=lambda error: _frame(turn.fault(failure(error, self._services.metrics))),
+            error_frame=lambda error: event_frame(
+                turn.fault(failure(error, self._services.metrics))
+            ),
             on_close=reply.cancel,
             settings=self._services.settings,
             headers=headers,
@@ -104,15 +106,15 @@ class ResponseRoutes:
 
     async def _frames(self, turn: Turn, reply: Reply) -> AsyncGenerator[bytes]:
         for event in turn.opening():
-            yield _frame(event)
+            yield event_frame(event)
         try:
             async with aclosing(turn.events(reply)) as events:
                 async for event in events:
-                    yield _frame(event)
+                    yield event_frame(event)
         except GraniteError as error:
             described = failure(error, self._services.metrics)
             for event in await turn.failed(described, reply.usage):
-                yield _frame(event)
+                yield event_frame(event)
 
     def _following(self, job: Job, start: int, headers: dict[str, str]) -> EventStream:
         """A stream that can be left and taken up again; the job goes on by itself."""
@@ -120,11 +122,11 @@ class ResponseRoutes:
         async def frames() -> AsyncGenerator[bytes]:
             async with aclosing(job.follow(start)) as events:
                 async for event in events:
-                    yield _frame(event)
+                    yield event_frame(event)
 
         return EventStream(
             frames(),
-            error_frame=lambda error: _frame(
+            error_frame=lambda error: event_frame(
                 job.turn.fault(failure(error, self._services.metrics))
             ),
             on_close=lambda: None,
@@ -181,8 +183,3 @@ def _first_event(request: Request) -> int:
     if not (seen.isdecimal() and len(seen) < 10):
         raise BadRequest("starting_after must be the number of an event", "starting_after")
     return int(seen) + 1
-
-
-def _frame(event: Json) -> bytes:
-    name = str(event["type"]).encode()
-    return b"event: " + name + b"\n" + data_frame(event)

@@ -1,0 +1,101 @@
+"""Neutral events in, the typed events of a message stream out; keeps the content so far.
+
+Both endings of a reply come from here: a stream sends the events, a whole reply is the message.
+"""
+
+from collections.abc import Collection, Iterator
+
+from server.anthropic.blocks import CallPart, Json, TextPart
+from server.anthropic.message_object import MessageHead, counts, end_fields, stop_reason
+from server.events import (
+    ChoiceFinished,
+    Event,
+    TextDelta,
+    ToolCallArguments,
+    ToolCallBroken,
+    ToolCallStarted,
+    Usage,
+)
+
+
+class Assembly:
+    """The content of one reply. `eager_tools` are those whose input is told as it is written."""
+
+    def __init__(self, head: MessageHead, eager_tools: Collection[str]) -> None:
+        self._head = head
+        self._eager_tools = eager_tools
+        self._content: list[Json] = []
+        self._num_told = 0
+        self._open: TextPart | CallPart | None = None
+        self._finished: ChoiceFinished | None = None
+
+    def opening(self, usage: Usage) -> Json:
+        """What is told when the model has begun."""
+        return {"type": "message_start", "message": self._head.message([], end_fields(), usage)}
+
+    def take(self, event: Event) -> Iterator[Json]:
+        match event:
+            case TextDelta():
+                yield from self._text(event.text)
+            case ToolCallStarted():
+                yield from self._begin_call(event)
+            case ToolCallArguments() if isinstance(self._open, CallPart):
+                yield from self._open.add(event.text)
+            case ToolCallBroken():
+                yield from self._drop_call()
+                yield from self._text(event.text)
+            case ChoiceFinished():
+                yield from self._close()
+                self._finished = event
+
+    def ending(self, usage: Usage) -> Iterator[Json]:
+        """What is told once the last event has been taken."""
+        delta = self._end_fields(usage)
+        yield {"type": "message_delta", "delta": delta, "usage": counts(usage), **self._head.edits}
+        yield {"type": "message_stop"}
+
+    def message(self, usage: Usage) -> Json:
+        """The whole reply, once the last event has been taken."""
+        message = self._head.message(self._content, self._end_fields(usage), usage)
+        return {**message, **self._head.edits}
+
+    def _end_fields(self, usage: Usage) -> Json:
+        event = self._finished
+        if event is None:
+            return end_fields()
+        return end_fields(stop_reason(event, usage, self._head.max_tokens), event.stop_string)
+
+    def _text(self, text: str) -> Iterator[Json]:
+        if not text:
+            return
+        if not isinstance(self._open, TextPart):
+            yield from self._close()
+            self._open = TextPart(self._next_index())
+            yield self._open.opening()
+        yield self._open.add(text)
+
+    def _begin_call(self, event: ToolCallStarted) -> Iterator[Json]:
+        yield from self._close()
+        self._open = CallPart(f"toolu_{event.id}", event.name)
+        if event.name in self._eager_tools:
+            yield from self._open.opening(self._next_index())
+
+    def _drop_call(self) -> Iterator[Json]:
+        """It turned out to be none. What was told of it cannot be taken back, but is no content."""
+        dropped, self._open = self._open, None
+        if isinstance(dropped, CallPart):
+            yield from dropped.closing()
+
+    def _close(self) -> Iterator[Json]:
+        """End the open block, if there is one: it is content now."""
+        part, self._open = self._open, None
+        if part is None:
+            return
+        if isinstance(part, CallPart) and not part.is_told:
+            yield from part.opening(self._next_index())
+        yield from part.closing()
+        self._content.append(part.whole())
+
+    def _next_index(self) -> int:
+        self._num_told += 1
+        return self._num_told - 1
