@@ -21,7 +21,7 @@ class Cors:
             allow_origins=origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["x-request-id", "x-ignored-fields", "retry-after"],
+            expose_headers=["x-request-id", "request-id", "x-ignored-fields", "retry-after"],
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,6 +7,7 @@ GraniteError                       kernels.errors
 │   │   ├── UnsupportedParameter  400  unsupported_parameter
 │   │   ├── JsonModeNotMet    400  json_mode_not_met; server.cloudflare.errors
 │   │   ├── ContextLengthExceeded 400  context_length_exceeded
+│   │   ├── PromptTooLong     400  context_length_exceeded; server.anthropic.errors
 │   │   └── PreviousResponseNotFound 400  previous_response_not_found
 │   ├── InvalidApiKey         401  invalid_api_key
 │   ├── HostNotAllowed        403  host_not_allowed

@@ -1,11 +1,11 @@
 """The way of one request for a message to its reply, whole or as a stream."""
 
-import json
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from pydantic_core import to_json
 from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
@@ -73,7 +73,7 @@ async def _whole(
             async for event in events:
                 for _ in assembly.take(event):
                     pass
-        return _json_bytes(assembly.message(reply.usage)), reply.warnings
+        return to_json(assembly.message(reply.usage)), reply.warnings
     finally:
         reply.cancel()
 
@@ -145,11 +145,3 @@ async def _frames(begun: Begun) -> AsyncGenerator[bytes]:
                 yield event_frame(told)
     for told in assembly.ending(reply.usage):
         yield event_frame(told)
-
-
-def _json_bytes(body: object) -> bytes:
-    """UTF-8, or escapes if a call has half of a surrogate pair in it, which only they can spell."""
-    try:
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:
-        return json.dumps(body, separators=(",", ":")).encode()

@@ -26,7 +26,8 @@ class Assembly:
         self._eager_tools = eager_tools
         self._content: list[Json] = []
         self._num_told = 0
-        self._open: TextPart | CallPart | None = None
+        self._open_text: TextPart | None = None
+        self._open_call: CallPart | None = None
         self._finished: ChoiceFinished | None = None
 
     def opening(self, usage: Usage) -> Json:
@@ -39,13 +40,14 @@ class Assembly:
                 yield from self._text(event.text)
             case ToolCallStarted():
                 yield from self._begin_call(event)
-            case ToolCallArguments() if isinstance(self._open, CallPart):
-                yield from self._open.add(event.text)
+            case ToolCallArguments() if self._open_call is not None:
+                yield from self._open_call.add(event.text)
             case ToolCallBroken():
                 yield from self._drop_call()
                 yield from self._text(event.text)
             case ChoiceFinished():
-                yield from self._close()
+                yield from self._close_call()
+                yield from self._close_text()
                 self._finished = event
 
     def ending(self, usage: Usage) -> Iterator[Json]:
@@ -68,33 +70,42 @@ class Assembly:
     def _text(self, text: str) -> Iterator[Json]:
         if not text:
             return
-        if not isinstance(self._open, TextPart):
-            yield from self._close()
-            self._open = TextPart(self._next_index())
-            yield self._open.opening()
-        yield self._open.add(text)
+        yield from self._close_call()
+        if self._open_text is None:
+            self._open_text = TextPart(self._next_index())
+            yield self._open_text.opening()
+        yield self._open_text.add(text)
 
     def _begin_call(self, event: ToolCallStarted) -> Iterator[Json]:
-        yield from self._close()
-        self._open = CallPart(f"toolu_{event.id}", event.name)
+        """Unless its tool is eager, text goes on until the call is known to be one."""
+        yield from self._close_call()
+        self._open_call = CallPart(f"toolu_{event.id}", event.name)
         if event.name in self._eager_tools:
-            yield from self._open.opening(self._next_index())
+            yield from self._close_text()
+            yield from self._open_call.opening(self._next_index())
 
     def _drop_call(self) -> Iterator[Json]:
         """It turned out to be none. What was told of it cannot be taken back, but is no content."""
-        dropped, self._open = self._open, None
-        if isinstance(dropped, CallPart):
-            yield from dropped.closing()
+        call, self._open_call = self._open_call, None
+        if call is not None and call.is_told:
+            yield call.closing()
 
-    def _close(self) -> Iterator[Json]:
-        """End the open block, if there is one: it is content now."""
-        part, self._open = self._open, None
-        if part is None:
+    def _close_call(self) -> Iterator[Json]:
+        """The open call, if there is one, is known to be whole: it is content now."""
+        call, self._open_call = self._open_call, None
+        if call is None:
             return
-        if isinstance(part, CallPart) and not part.is_told:
-            yield from part.opening(self._next_index())
-        yield from part.closing()
-        self._content.append(part.whole())
+        if not call.is_told:
+            yield from self._close_text()
+            yield from call.opening(self._next_index())
+        yield call.closing()
+        self._content.append(call.whole())
+
+    def _close_text(self) -> Iterator[Json]:
+        text, self._open_text = self._open_text, None
+        if text is not None:
+            yield text.closing()
+            self._content.append(text.whole())
 
     def _next_index(self) -> int:
         self._num_told += 1

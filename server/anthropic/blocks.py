@@ -1,10 +1,14 @@
 """The blocks of a reply while they come: the events of each, and what it is in the end."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 Json = dict[str, Any]
+
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class TextPart:
@@ -21,8 +25,8 @@ class TextPart:
         self._text.append(text)
         return _delta(self._index, {"type": "text_delta", "text": text})
 
-    def closing(self) -> Iterator[Json]:
-        yield _stopped(self._index)
+    def closing(self) -> Json:
+        return _stopped(self._index)
 
     def whole(self) -> Json:
         return _text_block("".join(self._text))
@@ -32,33 +36,32 @@ class CallPart:
     """A call of a tool. Its input is told piece by piece once it has been opened."""
 
     def __init__(self, call_id: str, name: str) -> None:
-        self._index: int | None = None
+        self._index = -1
         self._id = call_id
         self._name = name
         self._arguments: list[str] = []
 
     @property
     def is_told(self) -> bool:
-        return self._index is not None
+        return self._index >= 0
 
     def opening(self, index: int) -> Iterator[Json]:
-        """It begins, with what there is of its input so far."""
+        """It begins, with all of its input if that is known already."""
         self._index = index
         yield _started(index, self._block({}))
         if self._arguments:
-            yield _input_delta(index, "".join(self._arguments))
+            yield _input_delta(index, _readable("".join(self._arguments)))
 
     def add(self, arguments: str) -> Iterator[Json]:
         self._arguments.append(arguments)
-        if self._index is not None and arguments:
+        if self.is_told and arguments:
             yield _input_delta(self._index, arguments)
 
-    def closing(self) -> Iterator[Json]:
-        if self._index is not None:
-            yield _stopped(self._index)
+    def closing(self) -> Json:
+        return _stopped(self._index)
 
     def whole(self) -> Json:
-        return self._block(json.loads("".join(self._arguments)))
+        return self._block(json.loads(_readable("".join(self._arguments))))
 
     def _block(self, arguments: Json) -> Json:
         return {
@@ -68,6 +71,17 @@ class CallPart:
             "input": arguments,
             "caller": {"type": "direct"},
         }
+
+
+def _readable(arguments: str) -> str:
+    """JSON that every parser takes: half of a surrogate pair, which only an escape spells, is none.
+
+    The model may have written that half of a character, but not all clients can read it.
+    """
+    if not _SURROGATE_ESCAPE.search(arguments):
+        return arguments
+    text = json.dumps(json.loads(arguments), ensure_ascii=False)
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _text_block(text: str) -> Json:

@@ -6,10 +6,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.access_log import request_id_of
-from server.errors import BadRequest, ContextLengthExceeded, ErrorReply
+from server.errors import BadRequest, ContextLengthExceeded, ErrorReply, UnsupportedParameter
 from server.named_message import named_message
 
 OVERLOADED = 529
+UNTHREADED = "thread_unsupported_request"
+"""Makes Anthropic's clients, which try to have conversations kept for them, send all of theirs."""
 
 _TYPES = {
     401: "authentication_error",
@@ -44,7 +46,9 @@ def error_body(reply: ErrorReply, request_id: str) -> dict[str, Any]:
     """That of a reply, or of an event in a stream."""
     status = status_of(reply)
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-    error = {"type": kind, "message": named_message(reply)}
+    error: dict[str, Any] = {"type": kind, "message": named_message(reply)}
+    if reply.code == UnsupportedParameter.code and reply.body["error"]["param"] == "thread":
+        error["details"] = {"error_code": UNTHREADED}
     return {"type": "error", "error": error, "request_id": request_id}
 
 

@@ -35,10 +35,12 @@ def anthropic_router(services: Services) -> APIRouter:
     shaped = errors_shaped_for_request(error_response, services.metrics)
     router = APIRouter(route_class=shaped)
     add = router.add_api_route
-    add("/v1/messages", messages.create, methods=["POST"])
-    add("/v1/messages/count_tokens", messages.count_tokens, methods=["POST"])
-    for path in ("/v1/messages/batches", "/v1/messages/batches/{rest:path}"):
-        add(path, messages.refuse_batches, methods=["GET", "POST", "DELETE"])
+    for prefix in ("/v1", "/api/v1"):  # the second is OpenRouter's
+        add(f"{prefix}/messages", messages.create, methods=["POST"])
+        add(f"{prefix}/messages/count_tokens", messages.count_tokens, methods=["POST"])
+    add("/v1/messages/batches", messages.refuse_batches, methods=["GET", "POST"])
+    path = "/v1/messages/batches/{rest:path}"
+    add(path, messages.refuse_batches, methods=["GET", "POST", "DELETE"])
     versioned = APIRouter(route_class=type("ShapedVersionedRoute", (VersionedRoute, shaped), {}))
     versioned.add_api_route("/v1/models", models.list_models, methods=["GET"])
     versioned.add_api_route("/v1/models/{model_id:path}", models.retrieve_model, methods=["GET"])
