@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -14,12 +11,18 @@ from anthropic.types import Message, MessageParam, ToolParam
 from pydantic import BaseModel
 
 from tests.conftest import DemoServer
+from tests.npm_script import needs_npm, run_script
 
-NPM = Path(__file__).parent / "npm"
 HOSTED = "ibm-granite/granite-4.0-h-micro"
 ECHO: list[MessageParam] = [{"role": "user", "content": "Repeat after me: river"}]
 WEATHER: list[MessageParam] = [{"role": "user", "content": "What is the weather in Paris?"}]
 GREEDY = {"temperature": 0}
+ASKED: dict[str, Any] = {
+    "model": HOSTED,
+    "max_tokens": 100,
+    "messages": ECHO,
+    "extra_body": GREEDY,
+}
 TOOL: ToolParam = {
     "name": "get_weather",
     "description": "Get the current weather for a city.",
@@ -44,15 +47,13 @@ def text_of(message: Message) -> str:
 
 
 def create(sdk: Anthropic, **fields: Any) -> Message:
-    asked = {"model": HOSTED, "max_tokens": 100, "messages": ECHO, "extra_body": GREEDY} | fields
-    reply = sdk.messages.create(**asked)
+    reply = sdk.messages.create(**ASKED | fields)
     assert isinstance(reply, Message)
     return Message.model_validate_json(reply.to_json(), strict=True)
 
 
 def streamed(sdk: Anthropic, **fields: Any) -> Message:
-    asked = {"model": HOSTED, "max_tokens": 100, "messages": ECHO, "extra_body": GREEDY} | fields
-    with sdk.messages.stream(**asked) as stream:
+    with sdk.messages.stream(**ASKED | fields) as stream:
         return stream.get_final_message()
 
 
@@ -142,21 +143,9 @@ async def test_many_clients_at_once_each_get_what_they_get_alone(demo_server: De
     assert len(set(alone)) == len(words)
 
 
-@pytest.mark.skipif(
-    shutil.which("node") is None or not (NPM / "node_modules" / "@anthropic-ai").is_dir(),
-    reason="node or its @anthropic-ai/sdk package is not installed; `make test` installs it",
-)
+@needs_npm("@anthropic-ai/sdk")
 def test_the_javascript_client_is_answered(demo_server: DemoServer) -> None:
-    result = subprocess.run(
-        ["node", "anthropic.mjs", demo_server.url, demo_server.model],
-        cwd=NPM,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    told = json.loads(result.stdout)
+    told = run_script("anthropic.mjs", demo_server)
     whole = Message.model_validate(told["whole"], strict=True)
     assert "stone" in text_of(whole)
     assert alike(Message.model_validate(told["streamed"])) == alike(whole)

@@ -2,7 +2,8 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -51,3 +52,13 @@ def running(
     """Like `live_server`, for tests that only talk to it; yields the port of 127.0.0.1."""
     with live_server(app, settings, limits) as live:
         yield live.port
+
+
+def eventually(is_so: Callable[[], bool], seconds: float = 20.0) -> bool:
+    """Whether it is so in the end; waits no longer than it has to."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True

@@ -1,15 +1,13 @@
 """Whole replies, byte for byte but for what differs each time. Run as a module, it writes them."""
 
 import re
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from engine.errors import WorkerDied
 from tests.fakes import Script
 from tests.server.anthropic.asking import BROKEN, COUNT, HELLO, MESSAGES, NOON, PARIS, TOOLS
-from tests.server.openai.golden import GOLDEN, Scene, transcript
-from tests.server.openai.support import Bench, says
+from tests.server.openai.golden import Scene, write
+from tests.server.openai.support import says
 
 _STREAM: dict[str, Any] = {"stream": True}
 _TOOLS: dict[str, Any] = {"tools": TOOLS}
@@ -41,13 +39,5 @@ def constant(text: str) -> str:
     return _IDS.sub(r'"\1_0"', text)
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        bench = Bench.in_directory(Path(directory))
-        for name, scene in SCENES.items():
-            text = constant(transcript(bench, scene))
-            (GOLDEN / name).write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write(SCENES, constant)

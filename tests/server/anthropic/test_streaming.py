@@ -1,8 +1,7 @@
 """Streams: they add up to the whole reply, and stay alive, and end as they should."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,6 +23,7 @@ from tests.server.anthropic.asking import (
     message,
     refused,
 )
+from tests.server.live import eventually
 from tests.server.openai.support import Bench, says
 from tests.server.wire import connect, exchange, get, post
 
@@ -158,13 +158,6 @@ def test_silence_is_filled_with_pings(port: int, engine: FakeEngine) -> None:
     assert all(data == {"type": "ping"} for data in pings)
     names = [name for name, _ in told if name != "ping"]
     assert (names[0], names[-1]) == ("message_start", "message_stop")
-
-
-def eventually(is_so: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
-    while not is_so() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return is_so()
 
 
 def test_a_stream_that_the_client_leaves_is_counted_up_to_there(

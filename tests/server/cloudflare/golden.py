@@ -1,13 +1,11 @@
 """Whole replies, byte for byte but for what differs each time. Run as a module, it writes them."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from engine.errors import WorkerDied
 from tests.fakes import Script
-from tests.server.openai.golden import CALL, GOLDEN, Scene, transcript
-from tests.server.openai.support import Bench, says
+from tests.server.openai.golden import CALL, Scene, write
+from tests.server.openai.support import says
 
 ACCOUNT = "/client/v4/accounts/account/ai"
 MODEL = "@cf/ibm-granite/granite-test"
@@ -32,12 +30,5 @@ SCENES = {
 }
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        bench = Bench.in_directory(Path(directory))
-        for name, scene in SCENES.items():
-            (GOLDEN / name).write_text(transcript(bench, scene), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write(SCENES)

@@ -1,32 +1,5 @@
-"""The tokenizer and template of the tiny checkpoint, once a session."""
+"""A scripted server, once a module."""
 
-from collections.abc import Iterator
+from tests.server.scripted import bench, client, engine, plain_script
 
-import pytest
-from starlette.testclient import TestClient
-
-from tests.fakes import FakeEngine
-from tests.server.openai.support import Bench, fake_engine, says
-
-
-@pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench.in_directory(tmp_path_factory.mktemp("tokenizer"))
-
-
-@pytest.fixture(scope="module")
-def engine() -> FakeEngine:
-    """One for a module; a test may give it another script."""
-    return fake_engine(says("Hi"))
-
-
-@pytest.fixture(scope="module")
-def client(bench: Bench, engine: FakeEngine) -> Iterator[TestClient]:
-    with TestClient(bench.app(engine), base_url="http://localhost") as client:
-        yield client
-
-
-@pytest.fixture(autouse=True)
-def plain_script(engine: FakeEngine) -> None:
-    """Each test begins with the same answer."""
-    engine.script = says("Hi")
+__all__ = ["bench", "client", "engine", "plain_script"]

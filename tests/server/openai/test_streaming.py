@@ -2,8 +2,7 @@
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -12,6 +11,7 @@ import pytest
 from engine.errors import DeadlineExceeded, EngineUnavailable, NumericError, QueueFull, WorkerDied
 from model_loader.conversation import Conversation
 from tests.fakes import FakeEngine, Script
+from tests.server.live import eventually
 from tests.server.openai.replies import CHAT, COMPLETIONS
 from tests.server.openai.support import HELLO, ONCE, Bench, fake_engine, says
 from tests.server.wire import connect, post, read_reply
@@ -41,14 +41,6 @@ def blocks(text: str) -> list[str]:
 def payloads(text: str) -> list[Any]:
     data = [block.removeprefix("data: ") for block in blocks(text) if block.startswith("data: ")]
     return [json.loads(block) for block in data if block != "[DONE]"]
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    for _ in range(500):
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def test_the_headers_keep_proxies_from_holding_events_back(remote: httpx2.Client) -> None:

@@ -4,35 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 from openrouter import OpenRouter
-from starlette.testclient import TestClient
 
 from tests.fakes import FakeEngine
-from tests.server.openai.support import Bench, fake_engine, says
+from tests.server.openai.support import Bench
+from tests.server.scripted import bench, client, engine, plain_script
+
+__all__ = ["bench", "client", "engine", "plain_script"]
 
 KEY = "k" * 32
-
-
-@pytest.fixture(scope="package")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench.in_directory(tmp_path_factory.mktemp("tokenizer"))
-
-
-@pytest.fixture(scope="module")
-def engine() -> FakeEngine:
-    """One for a module; a test may give it another script."""
-    return fake_engine(says("Hi"))
-
-
-@pytest.fixture(autouse=True)
-def plain_script(engine: FakeEngine) -> None:
-    """Each test begins with the same answer."""
-    engine.script = says("Hi")
-
-
-@pytest.fixture(scope="module")
-def client(bench: Bench, engine: FakeEngine) -> Iterator[TestClient]:
-    with TestClient(bench.app(engine), base_url="http://localhost") as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,11 @@
 """Whole replies, byte for byte but for what differs each time. Run as a module, it writes them."""
 
 import re
-import tempfile
-from pathlib import Path
 
 from engine.errors import WorkerDied
 from tests.fakes import Script
-from tests.server.openai.golden import CALL, GOLDEN, TOOLS, Scene, transcript
-from tests.server.openai.support import HELLO, ONCE, Bench, says
+from tests.server.openai.golden import CALL, TOOLS, Scene, write
+from tests.server.openai.support import HELLO, ONCE, says
 
 _STREAM = {"stream": True}
 _GENERATION = re.compile(r'"id":"gen-\d+-[A-Za-z0-9]{20}"')
@@ -34,13 +32,5 @@ def constant(text: str) -> str:
     return _GENERATION.sub('"id":"gen-0"', text)
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        bench = Bench.in_directory(Path(directory))
-        for name, scene in SCENES.items():
-            text = constant(transcript(bench, scene))
-            (GOLDEN / name).write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    write(SCENES, constant)

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from engine.errors import WorkerDied
 from tests.fakes import Script
-from tests.server.openai.golden import GOLDEN, Scene, transcript
+from tests.server.openai.golden import GOLDEN, Scene, write
 from tests.server.openai.support import HELLO, Bench, fake_engine, says
 
 _RUN, _RUN_SYNC = "/v2/granite/run", "/v2/granite/runsync"
@@ -55,12 +55,10 @@ def constant(text: str) -> str:
 
 
 def main() -> None:
+    write(SCENES, constant)
     with tempfile.TemporaryDirectory() as directory:
-        bench = Bench.in_directory(Path(directory))
-        for name, scene in SCENES.items():
-            text = constant(transcript(bench, scene))
-            (GOLDEN / name).write_text(text, encoding="utf-8")
-        (GOLDEN / STREAMED).write_text(stream_transcript(bench), encoding="utf-8")
+        streamed = stream_transcript(Bench.in_directory(Path(directory)))
+    (GOLDEN / STREAMED).write_text(streamed, encoding="utf-8")
 
 
 if __name__ == "__main__":
