@@ -142,7 +142,7 @@ class Settings(BaseSettings):
     )
 
     api_key: Secrets = Field(
-        default_factory=list, description="accepted keys, as bearer or in x-api-key; none: no keys needed"
+        default_factory=list, description="accepted keys, bearer or x-api-key; none: no keys needed"
     )
     insecure: bool = Field(False, description="allow a non-loopback bind without an API key")
     allowed_host: Strings = Field(
