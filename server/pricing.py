@@ -26,4 +26,8 @@ class Prices:
 
     def cost(self, usage: Usage) -> Decimal:
         """Dollars, exact."""
-        return self.prompt * usage.prompt_tokens + self.completion * usage.completion_tokens
+        return sum(self.parts(usage), Decimal(0))
+
+    def parts(self, usage: Usage) -> tuple[Decimal, Decimal]:
+        """Of the prompt, and of what was generated."""
+        return self.prompt * usage.prompt_tokens, self.completion * usage.completion_tokens

@@ -57,5 +57,8 @@ def test_openrouters_client_checks_replies_models_and_generations(demo_server: D
     cost = PRICE_OF_PROMPT * usage["promptTokens"] + PRICE_OF_REPLY * usage["completionTokens"]
     assert usage["cost"] == pytest.approx(cost)
     assert generation["totalCost"] == pytest.approx(cost)
+    assert told["response"] == {"text": told["whole"], "deltas": told["whole"]}
+    assert told["responseUsage"]["outputTokens"] == usage["completionTokens"]
+    assert told["responseUsage"]["cost"] == pytest.approx(cost)
     assert "ibm-granite/granite-4.0-h-micro" in told["models"]
     assert told["credits"]["totalUsage"] > 0

@@ -87,8 +87,7 @@ class PricedIdentity(Identity):
     """For callers who want to know the cost: usage tells it, in dollars."""
 
     def usage(self, usage: Usage) -> dict[str, Any]:
-        prompt = self.prices.cost(Usage(usage.prompt_tokens, 0, usage.cached_tokens))
-        completion = self.prices.cost(Usage(0, usage.completion_tokens))
+        prompt, completion = self.prices.parts(usage)
         return {
             **super().usage(usage),
             "cost": float(prompt + completion),

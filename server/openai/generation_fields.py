@@ -33,6 +33,9 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+Stops = Annotated[list[StopString] | None, BeforeValidator(_as_list)]
+
+
 class GenerationFields(ConstraintFields, RoutingFields):
     """`None` stands for the documented default everywhere, as OpenAI's clients may send null."""
 
@@ -48,9 +51,7 @@ class GenerationFields(ConstraintFields, RoutingFields):
     logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = Field(
         None, max_length=MAX_LOGIT_BIAS_ENTRIES
     )
-    stop: Annotated[list[StopString] | None, BeforeValidator(_as_list)] = Field(
-        None, max_length=MAX_STOPS
-    )
+    stop: Stops = Field(None, max_length=MAX_STOPS)
     stop_token_ids: list[int] | None = Field(None, max_length=MAX_STOP_TOKEN_IDS)
     seed: int | None = Field(None, ge=-(2**63), le=2**63 - 1)
     max_tokens: int | None = Field(None, ge=1, le=2**31 - 1)

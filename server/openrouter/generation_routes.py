@@ -1,4 +1,4 @@
-"""POST /chat/completions and /completions as OpenRouter takes and answers them."""
+"""POST /chat/completions, /completions and /responses as OpenRouter takes and answers them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,8 +14,14 @@ from server.openai.chat_request import ChatRequest
 from server.openai.completion_request import CompletionRequest
 from server.openai.generation_routes import chat_call, completion_call
 from server.openai.request_body import check_body
+from server.openai.responses.answering import answer as answer_turn
+from server.openai.responses.turn import Turn
+from server.openai.routing import routed
 from server.openrouter.envelope import GenerationIdentity
+from server.openrouter.response_head import GenerationHead
+from server.openrouter.response_request import GenerationResponse
 from server.reply_meter import ReplyMeter
+from server.security import client_of
 from server.services import Services
 
 _ROUTING_VARIANTS = (":nitro", ":floor")
@@ -33,11 +39,26 @@ class GenerationRoutes:
     async def create_completion(self, request: Request) -> Response:
         return await self._create(request, is_chat=False)
 
+    async def create_response(self, request: Request) -> Response:
+        """As under /v1, but without a memory."""
+        services = self._services
+        meter = ReplyMeter(services.metrics)
+        parsed = check_body(GenerationResponse, await self._read(request), services)
+        asked, client = parsed.request, client_of(request)
+        turn = await Turn.of(services, asked, client, is_stored=False, kind=GenerationHead)
+        turn.question = await routed(services, asked, turn.question)
+        turn.origin = _origin(request, asked.user, asked.session_id)
+        headers = {**parsed.headers, "x-generation-id": turn.head.id}
+        return await answer_turn(services, request, turn, meter, headers)
+
+    async def _read(self, request: Request) -> dict[str, Any]:
+        body = await read_json_object(request, self._services.settings.max_body_bytes)
+        return _as_openai(body, self._services.model_names[0])
+
     async def _create(self, request: Request, *, is_chat: bool) -> Response:
         services = self._services
         meter = ReplyMeter(services.metrics)
-        body = await read_json_object(request, services.settings.max_body_bytes)
-        body = _as_openai(body, services.model_names[0])
+        body = await self._read(request)
         if is_chat and ("messages" in body or "prompt" not in body):
             call = chat_call(services, check_body(ChatRequest, body, services))
         else:
@@ -71,12 +92,17 @@ def _list(body: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def _as_generation(call: Call, request: Request) -> Call:
-    headers, fields = request.headers, call.presentation.fields
-    origin = Origin(
-        referer=headers.get("http-referer"),
-        user_agent=headers.get("user-agent"),
-        user=fields.user,
-        session_id=fields.session_id,
-    )
+    fields = call.presentation.fields
+    origin = _origin(request, fields.user, fields.session_id)
     presentation = replace(call.presentation, identity=GenerationIdentity)
     return replace(call, presentation=presentation, origin=origin)
+
+
+def _origin(request: Request, user: str | None, session_id: str | None) -> Origin:
+    headers = request.headers
+    return Origin(
+        referer=headers.get("http-referer"),
+        user_agent=headers.get("user-agent"),
+        user=user,
+        session_id=session_id,
+    )

@@ -21,6 +21,7 @@ def openrouter_router(services: Services) -> APIRouter:
     for path, create in (
         ("/api/v1/chat/completions", generation.create_chat_completion),
         ("/api/v1/completions", generation.create_completion),
+        ("/api/v1/responses", generation.create_response),
     ):
         router.add_api_route(path, create, methods=["POST"])
     for path, read in (

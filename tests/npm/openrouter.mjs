@@ -21,6 +21,10 @@ for await (const chunk of stream) {
   usage = chunk.usage ?? usage;
   id = chunk.id;
 }
+const asked = { model, input: "Repeat after me: stone", temperature: 0, maxOutputTokens: 24 };
+const response = await client.callModel(asked).getResponse();
+let deltas = "";
+for await (const delta of client.callModel(asked).getTextStream()) deltas += delta;
 const { data: generation } = await client.generations.getGeneration({ id });
 const models = await client.models.list();
 const { data: credits } = await client.credits.getCredits();
@@ -34,5 +38,7 @@ console.log(
     generation,
     models: models.result.data.map((each) => each.id),
     credits,
+    response: { text: response.outputText ?? response.output[0].content[0].text, deltas },
+    responseUsage: response.usage,
   }),
 );

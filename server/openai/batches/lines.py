@@ -15,8 +15,9 @@ from server.openai.chat_request import ChatRequest
 from server.openai.completion_request import CompletionRequest
 from server.openai.generation_routes import chat_call, completion_call
 from server.openai.request_body import check_body
+from server.openai.responses.answering import whole_response
 from server.openai.responses.create_request import CreateResponse
-from server.openai.responses.routes import new_turn, whole_response
+from server.openai.responses.routes import new_turn
 from server.reply_meter import ReplyMeter
 from server.services import Services
 

@@ -80,6 +80,11 @@ class CreateResponse(ResponsePrompt):
             return self.top_logprobs or 0
         return None
 
+    @property
+    def stops(self) -> list[str]:
+        """Strings that end the reply; OpenAI's API has none here, but relatives may."""
+        return []
+
     def check_combinations(self) -> None:
         super().check_combinations()
         if self.stream_options is not None and not self.stream:

@@ -4,35 +4,41 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from server.errors import ErrorReply
 from server.events import Usage
 from server.openai.responses.create_request import CreateResponse
 from server.openai.responses.text_fields import text_object
 from server.openai.responses.tool_fields import choice_object, tool_object
+from server.pricing import Prices
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseHead:
-    """What is certain of a response from its beginning. `created_at` is in seconds since 1970."""
+    """What is certain of a response from its beginning. `created_at` is in seconds since 1970.
+
+    `prices` are for relatives whose counts tell the cost.
+    """
 
     key: str
     created_at: int
     model: str
     asked: CreateResponse
     is_stored: bool
+    prices: Prices
 
     @classmethod
-    def new(cls, asked: CreateResponse, model: str, *, is_stored: bool) -> "ResponseHead":
+    def new(cls, asked: CreateResponse, model: str, prices: Prices, *, is_stored: bool) -> Self:
         return cls(
             key=secrets.token_hex(16),
             created_at=int(time.time()),
             model=model,
             asked=asked,
             is_stored=is_stored,
+            prices=prices,
         )
 
     @property
@@ -63,11 +69,21 @@ class ResponseHead:
             "incomplete_details": details,
             "model": self.model,
             "output": list(output),
-            "usage": None if usage is None else usage_object(usage),
-            **self._repeated(),
+            "usage": None if usage is None else self.usage(usage),
+            **self.repeated(),
         }
 
-    def _repeated(self) -> Json:
+    def usage(self, usage: Usage) -> Json:
+        """OpenAI's `ResponseUsage`. Nothing is hidden reasoning, and writing a cache is free."""
+        return {
+            "input_tokens": usage.prompt_tokens,
+            "input_tokens_details": {"cached_tokens": usage.cached_tokens, "cache_write_tokens": 0},
+            "output_tokens": usage.completion_tokens,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        }
+
+    def repeated(self) -> Json:
         """What was asked, with the defaults filled in."""
         asked = self.asked
         return {
@@ -107,15 +123,4 @@ def error_object(error: ErrorReply) -> Json:
     return {
         "code": codes.get(error.status, "server_error"),
         "message": error.body["error"]["message"],
-    }
-
-
-def usage_object(usage: Usage) -> Json:
-    """OpenAI's `ResponseUsage`. No token is hidden reasoning, and writing a cache costs nothing."""
-    return {
-        "input_tokens": usage.prompt_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_tokens, "cache_write_tokens": 0},
-        "output_tokens": usage.completion_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
     }

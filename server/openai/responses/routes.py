@@ -8,17 +8,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from kernels.errors import GraniteError
-from server.disconnect import while_connected
 from server.error_responses import failure
 from server.errors import BadRequest, NotFound, UnsupportedParameter, shown
-from server.generation import Reply
 from server.openai.request_body import read_request
+from server.openai.responses.answering import answer
 from server.openai.responses.background import BackgroundResponses, Job
 from server.openai.responses.create_request import CreateResponse, ResponsePrompt
 from server.openai.responses.history import earlier_items, new_items
 from server.openai.responses.turn import PROMPT_FIELD, Turn, question_of
-from server.openai.schema_warnings import warning_headers
 from server.prompt import loaded_info
 from server.reply_meter import ReplyMeter
 from server.security import client_of
@@ -45,11 +42,7 @@ class ResponseRoutes:
             if asked.stream:
                 return self._following(job, 0, headers)
             return JSONResponse(document, headers=headers)
-        if asked.stream:
-            reply = await while_connected(request.receive, turn.ask(meter))
-            return self._stream(turn, reply, {**headers, **warning_headers(turn.warnings)})
-        body = await while_connected(request.receive, whole_response(turn, meter))
-        return JSONResponse(body, headers={**headers, **warning_headers(turn.warnings)})
+        return await answer(self._services, request, turn, meter, headers)
 
     async def count_input(self, request: Request) -> JSONResponse:
         """The tokens that the prompt of such a response would have."""
@@ -93,29 +86,6 @@ class ResponseRoutes:
             raise no_such_response(response_id)
         return stored
 
-    def _stream(self, turn: Turn, reply: Reply, headers: dict[str, str]) -> EventStream:
-        return EventStream(
-            self._frames(turn, reply),
-            error_frame=lambda error: event_frame(
-                turn.fault(failure(error, self._services.metrics))
-            ),
-            on_close=reply.cancel,
-            settings=self._services.settings,
-            headers=headers,
-        )
-
-    async def _frames(self, turn: Turn, reply: Reply) -> AsyncGenerator[bytes]:
-        for event in turn.opening():
-            yield event_frame(event)
-        try:
-            async with aclosing(turn.events(reply)) as events:
-                async for event in events:
-                    yield event_frame(event)
-        except GraniteError as error:
-            described = failure(error, self._services.metrics)
-            for event in await turn.failed(described, reply.usage):
-                yield event_frame(event)
-
     def _following(self, job: Job, start: int, headers: dict[str, str]) -> EventStream:
         """A stream that can be left and taken up again; the job goes on by itself."""
 
@@ -151,24 +121,6 @@ async def new_turn(
     is_wanted = not is_batch if asked.store is None else asked.store
     is_stored = services.storage.is_on and is_wanted
     return await Turn.of(services, asked, owner, is_stored=is_stored, is_batch=is_batch)
-
-
-async def whole_response(turn: Turn, meter: ReplyMeter) -> Json:
-    """The response in one piece.
-
-    Raises:
-        BadRequest: the conversation does not fit, or a value does not fit this model.
-        EngineError: the engine refuses, or fails.
-    """
-    reply = await turn.ask(meter)
-    try:
-        async with aclosing(turn.events(reply)) as events:
-            async for event in events:
-                last = event
-    finally:
-        reply.cancel()
-    response: Json = last["response"]
-    return response
 
 
 def no_such_response(response_id: str) -> NotFound:

@@ -18,6 +18,7 @@ from server.openai.responses.history import earlier_items, new_items
 from server.openai.responses.response_object import ResponseHead, error_object
 from server.openai.responses.text_fields import FORM_FIELD, text_form
 from server.openai.responses.truncation import without_oldest_turns
+from server.pricing import Prices
 from server.question import ChatPrompt, Question
 from server.reply_meter import ReplyMeter
 from server.reply_record import Label, record_at_end
@@ -52,7 +53,10 @@ async def question_of(
 
 
 class Turn:
-    """`input_items` are those of this request alone; `question` has the whole conversation."""
+    """`input_items` are those of this request alone; `question` has the whole conversation.
+
+    `question` and `origin` may be changed before it is asked.
+    """
 
     def __init__(
         self,
@@ -67,7 +71,8 @@ class Turn:
         self._services = services
         self._store = services.storage.responses
         self._input_items = input_items
-        self._question = question
+        self.question = question
+        self.origin = Origin(user=head.asked.user)
         self._assembly = Assembly(head, services.tokenizer)
         self._has_row = False
         self.warnings: Sequence[str] = ()
@@ -81,7 +86,8 @@ class Turn:
         owner: str,
         *,
         is_stored: bool,
-        is_batch: bool,
+        is_batch: bool = False,
+        kind: type[ResponseHead] = ResponseHead,
     ) -> "Turn":
         """Find what the request continues, and understand it.
 
@@ -89,13 +95,18 @@ class Turn:
             ApiError: something it refers to is not there, or fields do not go together.
             StorageUnavailable: it refers to stored objects, which cannot be reached.
         """
-        head = ResponseHead.new(asked, services.model_names[0], is_stored=is_stored)
+        prices = Prices.of(services.settings)
+        head = kind.new(asked, services.model_names[0], prices, is_stored=is_stored)
         store = services.storage.responses
         earlier = await earlier_items(store, owner, asked.previous_response_id)
         items = await new_items(store, owner, head.key, asked.input)
         question = await question_of(services, asked, asked.max_output_tokens, earlier + items)
-        sampling = asked.sampling_wishes()
-        question = replace(question, sampling=sampling, is_background=is_batch)
+        question = replace(
+            question,
+            sampling=asked.sampling_wishes(),
+            stops=asked.stops,
+            is_background=is_batch,
+        )
         return cls(services, head, owner, items, question)
 
     async def ask(self, meter: ReplyMeter) -> Reply:
@@ -106,7 +117,7 @@ class Turn:
             EngineError: the engine refuses, or is not ready.
         """
         reply = await ask(
-            self._services, self._question, request_id=self.head.id, client=self.owner, meter=meter
+            self._services, self.question, request_id=self.head.id, client=self.owner, meter=meter
         )
         self.warnings = reply.warnings
         record_at_end(self._services, reply, meter, self._label())
@@ -120,7 +131,7 @@ class Turn:
             model=head.model,
             client=self.owner,
             is_streamed=bool(head.asked.stream),
-            origin=Origin(user=head.asked.user),
+            origin=self.origin,
         )
 
     def opening(self) -> list[Json]:

@@ -131,12 +131,21 @@ def _told(
 
 
 class Responses:
-    """A reason is told as far as status and output tell it."""
+    """A reason is told as far as status and output tell it.
+
+    `more_types` check the same responses and events for the clients of another service.
+    """
 
     has_tools = True
 
-    def __init__(self, path: str, model: str) -> None:
+    def __init__(
+        self,
+        path: str,
+        model: str,
+        more_types: tuple[TypeAdapter[Any], TypeAdapter[Any]] | None = None,
+    ) -> None:
         self.name = path
+        self._more_types = more_types
         self._path = path
         self._model = model
 
@@ -150,12 +159,18 @@ class Responses:
 
     def whole(self, client: httpx2.Client, asked: Asked) -> Told:
         content = post(client, self._path, self.body(asked)).content
+        if self._more_types is not None:
+            self._more_types[0].validate_json(content)
         return _told_in_response(Response.model_validate_json(content, strict=True))
 
     def streamed(self, client: httpx2.Client, asked: Asked) -> Told:
         """The last event has the whole response, which its pieces must add up to."""
         frames = post(client, *self.streaming_request(asked)).text.strip().split("\n\n")
-        events = [_EVENT.validate_json(frame.partition("\ndata: ")[2]) for frame in frames]
+        data = [frame.partition("\ndata: ")[2] for frame in frames]
+        events = [_EVENT.validate_json(each) for each in data]
+        if self._more_types is not None:
+            known = [self._more_types[1].validate_json(each) for each in data]
+            assert not any(type(each).__name__.startswith("Unknown") for each in known)
         assert [event.sequence_number for event in events] == list(range(len(events)))
         told = _told_in_response(events[-1].response)
         assert _joined(events, "response.output_text.delta") == told.text

@@ -1,6 +1,7 @@
 """Every dialect that a server speaks, to be asked for one model."""
 
-from openrouter.components import ChatResult, ChatStreamChunk
+from openrouter.components import ChatResult, ChatStreamChunk, OpenResponsesResult, StreamEvents
+from pydantic import TypeAdapter
 
 from tests.server.dialects.hosted_dialects import RunPod, WorkersAI
 from tests.server.dialects.openai_dialects import Chat, Completions, Responses
@@ -18,6 +19,11 @@ def dialects(model: str) -> list[Dialect]:
         Responses("/v1/responses", model),
         Chat("/api/v1/chat/completions", model, (ChatResult, ChatStreamChunk)),
         Completions("/api/v1/completions", model),
+        Responses(
+            "/api/v1/responses",
+            model,
+            (TypeAdapter(OpenResponsesResult), TypeAdapter(StreamEvents)),
+        ),
         WorkersAI(f"{ACCOUNT}/run/{hosted}", "messages"),
         WorkersAI(f"{ACCOUNT}/run/{hosted}", "prompt"),
         Chat(f"{ACCOUNT}/v1/chat/completions", hosted),

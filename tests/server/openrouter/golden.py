@@ -20,6 +20,9 @@ SCENES = {
     "openrouter_chat_tools_stream.sse": Scene(
         "/api/v1/chat/completions", HELLO | TOOLS | _STREAM, says(f"Hm\n{CALL}")
     ),
+    "openrouter_response_stream.sse": Scene(
+        "/api/v1/responses", {"input": "Hello", "stream": True}, says("Hi")
+    ),
     "openrouter_completion.json": Scene("/api/v1/completions", ONCE, says("upon")),
     "openrouter_completion_stream.sse": Scene("/api/v1/completions", ONCE | _STREAM, says("Hi")),
     "openrouter_error.json": Scene(
