@@ -1,6 +1,7 @@
 """Server-sent events: ready frames out, signs of life during silence. Knows no dialect."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
@@ -48,7 +49,7 @@ def comment(text: str) -> ServerSentEvent:
 
 
 class EventStream(EventSourceResponse):
-    """A reply of ready frames. `on_close` is called at its end, whatever the end was.
+    """A reply of ready frames, or of none. `on_close` is called at its end, whatever that was.
 
     The status line waits for the first frame, up to one keep-alive interval: an error in that time
     is raised, and becomes a reply with its own status. A later error becomes the last frame.
@@ -100,7 +101,8 @@ class EventStream(EventSourceResponse):
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if first.done():
-                first.result()
+                with contextlib.suppress(StopAsyncIteration):
+                    first.result()
             elif gone.done():
                 raise ClientDisconnect
         finally:
@@ -109,7 +111,8 @@ class EventStream(EventSourceResponse):
 
     async def _continued(self, first: asyncio.Future[bytes]) -> AsyncGenerator[bytes]:
         try:
-            yield await first
+            with contextlib.suppress(StopAsyncIteration):
+                yield await first
             async for frame in self._frames:
                 yield frame
         except Exception as error:  # the status line is out: whatever it is can only be an event

@@ -38,6 +38,7 @@ class RunRoutes:
     async def run(self, request: Request, model: str) -> Response:
         meter = ReplyMeter(self._services.metrics)
         body = await read_json_object(request, self._services.settings.max_body_bytes)
+        options = _options_that_are_on(request, body.pop("options", None))
         plain = served_name(model, self._services)
         if body.get("model") is not None:  # beside the one in the path
             body["model"] = served_name(str(body["model"]), self._services)
@@ -45,11 +46,12 @@ class RunRoutes:
                 raise BadRequest("model is not the one of the path", "model")
         if "request_id" in body:
             return self._poll(request, body, model)
-        if _is_on(request, "rejectIfBusy"):
+        if "rejectIfBusy" in options:
             self._refuse_if_busy()
+        is_queued = "queueRequest" in options
         if "requests" in body:
-            return await self._run_batch(request, body, model)
-        if _is_on(request, "queueRequest"):
+            return await self._run_batch(request, body, model, is_queued=is_queued)
+        if is_queued:
             raise BadRequest("queueRequest needs requests, a list", "requests")
         return await self._run_one(request, body, model, meter)
 
@@ -65,12 +67,14 @@ class RunRoutes:
         told = succeeded(outcome.result, outcome.warnings)
         return JSONResponse(told, headers=parsed.headers)
 
-    async def _run_batch(self, request: Request, body: dict[str, Any], model: str) -> Response:
+    async def _run_batch(
+        self, request: Request, body: dict[str, Any], model: str, *, is_queued: bool
+    ) -> Response:
         batch = check_body(BatchRequest, body, self._services)
         items, headers = check_items(batch.request, self._services)
         headers = {**batch.headers, **headers}
         client = client_of(request)
-        if not _is_on(request, "queueRequest"):
+        if not is_queued:
             work = self._batches.responses(items, model, client)
             result = await while_connected(request.receive, work)
             return JSONResponse(succeeded(result), headers=headers)
@@ -103,6 +107,10 @@ class RunRoutes:
             raise QueueFull("no slot is free")
 
 
-def _is_on(request: Request, option: str) -> bool:
-    """Options of the binding arrive in the query; all others of them have no effect here."""
-    return request.query_params.get(option, "").lower() in ("true", "1")
+def _options_that_are_on(request: Request, in_body: Any) -> set[str]:
+    """Options of the binding come in the query or in the body; others of them have no effect."""
+    if not isinstance(in_body, dict | None):
+        raise BadRequest("options must be an object", "options")
+    in_query = request.query_params
+    asked = {name for name in in_query if in_query[name].lower() in ("true", "1")}
+    return asked | {name for name, value in (in_body or {}).items() if value is True}

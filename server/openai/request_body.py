@@ -34,6 +34,7 @@ _FIELDS_WITH_PATHS = (
     "functions",
     "documents",
     "input",
+    "policy",
     "text",
     "provider",
     "plugins",

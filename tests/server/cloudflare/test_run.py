@@ -214,9 +214,18 @@ def test_who_would_not_wait_is_refused_while_all_slots_are_busy(
     try:
         response = client.post(f"{RUN}?rejectIfBusy=true", json=ONCE)
         assert (response.status_code, response.json()["errors"][0]["code"]) == (429, 3040)
+        in_body = client.post(RUN, json=ONCE | {"options": {"rejectIfBusy": True}})
+        assert (in_body.status_code, in_body.json()["errors"][0]["code"]) == (429, 3040)
         ask(ONCE)
+        ask(ONCE | {"options": {"rejectIfBusy": False, "tags": ["a"]}})
     finally:
         engine.active -= {"1", "2", "3", "4"}
+
+
+def test_options_are_an_object(client: TestClient) -> None:
+    response = client.post(RUN, json=ONCE | {"options": ["rejectIfBusy"]})
+    assert response.status_code == 400
+    assert "options" in response.json()["errors"][0]["message"]
 
 
 def test_openais_routes_know_the_models_names_of_workers_ai(client: TestClient) -> None:

@@ -135,8 +135,11 @@ def test_a_stop_string_ends_the_text(run: Callable[..., Job]) -> None:
         ({}, "input is required"),
         ({"input": {"prompt": "x"}, "webhook": "http://localhost/"}, "webhook"),
         ({"input": {"prompt": "x"}, "s3Config": {"bucketName": "x"}}, "s3Config"),
-        ({"input": {"prompt": "x"}, "policy": {"executionTimeout": 4999}}, "policy"),
-        ({"input": {"prompt": "x"}, "policy": {"ttl": 9999}}, "policy"),
+        (
+            {"input": {"prompt": "x"}, "policy": {"executionTimeout": 4999}},
+            "policy.executionTimeout",
+        ),
+        ({"input": {"prompt": "x"}, "policy": {"ttl": 9999}}, "policy.ttl"),
         ({"input": {"prompt": "x" * 5000}}, "maximum context length"),
     ],
 )

@@ -118,6 +118,15 @@ def test_its_stream_says_that_it_waits_and_can_be_taken_up_again(client: TestCli
         assert refusal(reply)[2] == "starting_after"
 
 
+@pytest.mark.parametrize("beyond", [0, 7])
+def test_after_the_last_event_there_is_an_empty_stream(client: TestClient, beyond: int) -> None:
+    told = stream(client, background=True)
+    path = f"{RESPONSES}/{told[0].response.id}"
+    seen = told[-1].sequence_number + beyond
+    reply = client.get(path, params={"stream": "true", "starting_after": seen})
+    assert (reply.status_code, reply.text) == (200, "")
+
+
 def test_whoever_leaves_the_stream_does_not_stop_it(client: TestClient, engine: FakeEngine) -> None:
     engine.script = says("Hi there", delay=0.01)
     body = HELLO | {"background": True, "stream": True}
