@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 from engine.interface import EngineInfo
 from server.errors import ErrorReply
 from server.events import Usage
+from server.openai.cost_fields import cost_fields
 from server.pricing import Prices
 from server.prompt import loaded_info
 from server.services import Services
@@ -87,17 +88,8 @@ class PricedIdentity(Identity):
     """For callers who want to know the cost: usage tells it, in dollars."""
 
     def usage(self, usage: Usage) -> dict[str, Any]:
-        prompt, completion = self.prices.parts(usage)
-        return {
-            **super().usage(usage),
-            "cost": float(prompt + completion),
-            "is_byok": False,
-            "cost_details": {
-                "upstream_inference_cost": None,
-                "upstream_inference_prompt_cost": float(prompt),
-                "upstream_inference_completions_cost": float(completion),
-            },
-        }
+        costs = cost_fields(self.prices, usage, "prompt", "completions")
+        return {**super().usage(usage), **costs}
 
 
 def system_fingerprint(model: str, info: EngineInfo) -> str:

@@ -3,22 +3,13 @@
 from typing import Any
 
 from server.events import Usage
+from server.openai.cost_fields import cost_fields
 from server.openai.responses.response_object import ResponseHead
 
 
 class GenerationHead(ResponseHead):
     def usage(self, usage: Usage) -> dict[str, Any]:
-        prompt, completion = self.prices.parts(usage)
-        return {
-            **super().usage(usage),
-            "cost": float(prompt + completion),
-            "is_byok": False,
-            "cost_details": {
-                "upstream_inference_cost": None,
-                "upstream_inference_input_cost": float(prompt),
-                "upstream_inference_output_cost": float(completion),
-            },
-        }
+        return {**super().usage(usage), **cost_fields(self.prices, usage, "input", "output")}
 
     def repeated(self) -> dict[str, Any]:
         wishes = self.asked.sampling_wishes()
