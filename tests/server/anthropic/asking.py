@@ -50,15 +50,19 @@ def frames(text: str) -> list[tuple[str, dict[str, Any]]]:
     return events
 
 
+def events_in(text: str) -> list[RawMessageStreamEvent]:
+    told = frames(text)
+    assert all(name == data["type"] for name, data in told)
+    return [_EVENT.validate_python(data, strict=True) for _, data in told]
+
+
 def events(
     client: httpx2.Client, headers: dict[str, str] | None = None, **fields: Any
 ) -> list[RawMessageStreamEvent]:
     response = client.post(MESSAGES, json=HELLO | {"stream": True} | fields, headers=headers)
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
-    told = frames(response.text)
-    assert all(name == data["type"] for name, data in told)
-    return [_EVENT.validate_python(data, strict=True) for _, data in told]
+    return events_in(response.text)
 
 
 def added_up(told: list[RawMessageStreamEvent]) -> Message:

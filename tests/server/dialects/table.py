@@ -3,6 +3,7 @@
 from openrouter.components import ChatResult, ChatStreamChunk, OpenResponsesResult, StreamEvents
 from pydantic import TypeAdapter
 
+from tests.server.dialects.anthropic_dialect import Messages
 from tests.server.dialects.hosted_dialects import RunPod, WorkersAI
 from tests.server.dialects.openai_dialects import Chat, Completions, Responses
 from tests.server.dialects.told import Dialect
@@ -17,6 +18,7 @@ def dialects(model: str) -> list[Dialect]:
         Chat("/v1/chat/completions", model),
         Completions("/v1/completions", model),
         Responses("/v1/responses", model),
+        Messages("/v1/messages", model),
         Chat("/api/v1/chat/completions", model, (ChatResult, ChatStreamChunk)),
         Completions("/api/v1/completions", model),
         Responses(

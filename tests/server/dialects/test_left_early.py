@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from server.events import Usage
 from server.services import Services
 from tests.fakes import FakeEngine
+from tests.server.dialects.anthropic_dialect import Messages
 from tests.server.dialects.hosted_dialects import RunPod
 from tests.server.dialects.openai_dialects import Chat, Completions, Responses
 from tests.server.dialects.table import dialects
@@ -24,7 +25,7 @@ from tests.server.wire import connect, exchange, get, post
 WAIT_SECONDS = 30.0
 NUM_TOKENS = 5
 DIALECTS = dialects(ALIAS)
-GENERATION = re.compile(rb'"id":"((?:chatcmpl|cmpl|gen|resp)[-_][^"]+)"')
+GENERATION = re.compile(rb'"id":"((?:chatcmpl|cmpl|gen|resp|msg)[-_][^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def test_a_stream_that_was_left_is_counted_exactly(server: Counting, dialect: Di
     before = server.used
     received = ask_and_leave(server, *dialect.streaming_request(Asked(text="Hello")), reads=True)
     expect_counted(server, before)
-    if not isinstance(dialect, Chat | Completions | Responses):
+    if not isinstance(dialect, Chat | Completions | Responses | Messages):
         return
     found = GENERATION.search(received)
     assert found
