@@ -8,6 +8,7 @@ from engine.framing import ProtocolError
 from engine.grammar_queue import GrammarQueue
 from engine.grammars import GrammarCompiler
 from engine.interface import EngineStats
+from engine.outputs import Output
 from engine.protocol import (
     Cancel,
     Closed,
@@ -28,7 +29,7 @@ from engine.request import (
     PromptLogprobs,
     TokenEvent,
 )
-from engine.scheduler import Output, Scheduler
+from engine.scheduler import Scheduler
 from engine.step import StepRunner
 
 GRAMMAR_POLL_SECONDS = 0.01

@@ -13,6 +13,7 @@ from engine.errors import DeadlineExceeded, EngineError, GrammarFailed, OutOfMem
 from engine.grammars import Grammar
 from engine.memory import SequenceMemory
 from engine.options import EngineOptions
+from engine.outputs import Cancelled, Output
 from engine.prompt_rows import prompt_rows
 from engine.request import GenerationEvent, GenerationRequest, PrefillProgress, PromptLogprobs
 from engine.sequence import Phase, Sequence
@@ -32,19 +33,6 @@ DECODE_SHARE_OF_BUSY_STEP = 0.75
 """Most of a step that decoding takes while prompts are unread; binds if slots outnumber rows."""
 MOST_PROMPTS_WAITED_FOR = 4
 """One unread prompt may slow replies as measured, and so many of them so many times as much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """The generation has ended because it was cancelled; everything it held is free."""
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """News for the submitter of a generation. An error or `Cancelled` ends all its choices."""
-
-    generation: int
-    event: GenerationEvent | EngineError | Cancelled
 
 
 @dataclass(slots=True)

@@ -11,8 +11,9 @@ import numpy as np
 from engine.errors import EngineError
 from engine.grammars import Grammar
 from engine.options import EngineOptions
+from engine.outputs import Output
 from engine.request import GenerationRequest, PromptLogprobs, ScoredToken, TokenEvent
-from engine.scheduler import Output, Scheduler
+from engine.scheduler import Scheduler
 from engine.step import Chunk, ChunkResult, NewToken, PromptScores, StepPlan, StepResults
 from sampling.grammar import GrammarVocabulary
 from sampling.params import SamplingParams

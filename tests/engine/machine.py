@@ -7,9 +7,10 @@ from torch import Tensor
 
 from engine.grammars import Grammar
 from engine.options import EngineOptions
+from engine.outputs import Output
 from engine.request import GenerationRequest, TokenEvent
 from engine.runner import Network, Runner
-from engine.scheduler import Output, Scheduler
+from engine.scheduler import Scheduler
 from model_loader.load import LoadedModel
 from model_loader.state import HybridState
 from sampling.sampler import Sampler

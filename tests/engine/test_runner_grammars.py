@@ -8,8 +8,8 @@ from llguidance import LLMatcher
 
 from engine.grammars import Grammar, GrammarCompiler
 from engine.loading import load_vocabulary
+from engine.outputs import Output
 from engine.request import GenerationRequest
-from engine.scheduler import Output
 from model_loader.load import LoadedModel
 from tests.engine.fakes import make_request, tokens_of
 from tests.engine.machine import drawing, make, reply_of

@@ -1,7 +1,8 @@
 """Work that nobody waits for: it fills what is free, gives way at once, and loses nothing by it."""
 
+from engine.outputs import Output
 from engine.request import TokenEvent
-from engine.scheduler import Output, Scheduler
+from engine.scheduler import Scheduler
 from tests.engine.fakes import (
     EOS,
     FakeRunner,

@@ -5,7 +5,8 @@ import pytest
 from engine.allocator import AllocationError
 from engine.errors import DeadlineExceeded, EngineError, NumericError, OutOfMemory, QueueTimeout
 from engine.options import EngineOptions
-from engine.scheduler import Cancelled, Output, Scheduler
+from engine.outputs import Cancelled, Output
+from engine.scheduler import Scheduler
 from engine.step import StepFailed
 from tests.engine.fakes import (
     EOS,

@@ -5,8 +5,9 @@ from llguidance import LLMatcher
 
 from engine.errors import GrammarFailed
 from engine.grammars import Grammar, GrammarCompiler
+from engine.outputs import Output
 from engine.request import FinishReason, GenerationRequest, TokenEvent
-from engine.scheduler import Output, Scheduler
+from engine.scheduler import Scheduler
 from engine.sequence import MOST_DECODE_ROWS
 from tests.byte_vocabulary import FIRST_BYTE, decode
 from tests.engine.fakes import (

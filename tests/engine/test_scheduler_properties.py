@@ -9,8 +9,9 @@ from llguidance import LLMatcher
 
 from engine.errors import EngineError
 from engine.grammars import Grammar, GrammarCompiler
+from engine.outputs import Cancelled, Output
 from engine.request import ChoiceEnded, GenerationRequest, TokenEvent
-from engine.scheduler import Cancelled, Output, Scheduler
+from engine.scheduler import Scheduler
 from engine.step import StepFailed
 from tests.engine.fakes import (
     EOS,
