@@ -35,8 +35,9 @@ class EngineStats:
     """A moment's load. `free_slots` and `free_pages` return to their totals when idle.
 
     The seconds are totals since the worker's start: of whole steps, and of the parts of them spent
-    in the network, in the sampler and in grammars; the rest is Python and messages. Waiting for
-    work counts nowhere.
+    in the network, in the sampler and in waiting for what grammars allow or force; the rest is
+    Python and messages. Waiting for work counts nowhere. `grammar_seconds` is processor time that
+    grammars took, in processes of their own.
     """
 
     running: int
@@ -52,6 +53,7 @@ class EngineStats:
     sampling_seconds: float = 0.0
     mask_seconds: float = 0.0
     step_seconds: float = 0.0
+    grammar_seconds: float = 0.0
 
 
 class Generation(Protocol):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from engine.grammars import GrammarCompiler
+from engine.grammars.nursery_process import nursery_command
+from engine.grammars.processes import GrammarProcesses
 from engine.interface import EngineInfo
 from engine.options import EngineOptions
 from engine.runner import Runner
@@ -15,8 +16,6 @@ from kernels.native_library import NativeKernels
 from kernels.torch_kernels import TorchKernels
 from model_loader.load import load_model
 from model_loader.state import HybridState
-from model_loader.tokenizer import Tokenizer
-from sampling.grammar import GrammarVocabulary
 from sampling.sampler import Sampler
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
@@ -59,23 +58,8 @@ def load(options: EngineOptions, progress: Callable[[float], None]) -> Loaded:
         num_slots=options.num_slots,
     )
     runner = Runner(model.network, state, Sampler(), eos_token_ids)
-    grammars = GrammarCompiler(lambda: load_vocabulary(Path(options.checkpoint)))
+    grammars = GrammarProcesses(nursery_command(options.checkpoint, options.grammar_seconds))
     return Loaded(runner, info, eos_token_ids, grammars)
-
-
-def load_vocabulary(directory: Path) -> GrammarVocabulary:
-    """The checkpoint's tokens as grammars see them: of the text side, all that the engine needs.
-
-    Raises:
-        CheckpointError: the tokenizer cannot be used.
-    """
-    tokenizer = Tokenizer.from_directory(directory)
-    return GrammarVocabulary(
-        [tokenizer.token_bytes(token_id) for token_id in range(tokenizer.vocab_size)],
-        tokenizer.control_tokens.values(),
-        tokenizer.eos_ids,
-        lambda utf8: tokenizer.encode(utf8.decode()),
-    )
 
 
 def _kernels(options: EngineOptions) -> Kernels:

@@ -5,8 +5,8 @@ import time
 from engine.channel import Channel
 from engine.errors import EngineError, GrammarFailed
 from engine.framing import ProtocolError
-from engine.grammar_queue import GrammarQueue
-from engine.grammars import GrammarCompiler
+from engine.grammars.interface import Grammars
+from engine.grammars.queue import GrammarQueue
 from engine.interface import EngineStats
 from engine.outputs import Output
 from engine.protocol import (
@@ -44,7 +44,7 @@ class EngineLoop:
         channel: Channel,
         scheduler: Scheduler,
         runner: StepRunner,
-        grammars: GrammarCompiler,
+        grammars: Grammars,
     ) -> None:
         self._channel = channel
         self._scheduler = scheduler
@@ -54,6 +54,7 @@ class EngineLoop:
         self._words: list[Word] = []
         self._num_late = 0
         self._step_seconds = 0.0
+        self._mask_seconds = 0.0
         self._counted_until = 0.0
 
     def run(self) -> None:
@@ -73,16 +74,34 @@ class EngineLoop:
             self._step()
 
     def _step(self) -> None:
+        self._follow_grammars()
         plan = self._scheduler.next(time.monotonic())
         if plan.chunks:
             results = self._runner.run(plan)
             self._scheduler.commit(plan, results)
+            self._follow_grammars()
+        elif self._scheduler.has_work:
+            self._wait_for_grammars()
         self._words += map(_message, self._scheduler.take_outputs())
         words, self._words = self._words, []
         now = time.perf_counter()
         self._step_seconds += now - self._counted_until
         self._counted_until = now
         self._channel.send(StepDone(words, self._stats()))
+
+    def _follow_grammars(self) -> None:
+        """Several times, as what follows a forced token may be forced as well."""
+        started = time.perf_counter()
+        self._grammars.settle()
+        while self._scheduler.extend():
+            self._grammars.settle()
+        self._mask_seconds += time.perf_counter() - started
+
+    def _wait_for_grammars(self) -> None:
+        """While there is nothing to compute."""
+        started = time.perf_counter()
+        self._grammars.wait(GRAMMAR_POLL_SECONDS)
+        self._mask_seconds += time.perf_counter() - started
 
     def _obey(self, commands: list[Command]) -> None:
         for command in commands:
@@ -126,7 +145,8 @@ class EngineLoop:
             late_messages=self._num_late,
             forward_seconds=self._runner.forward_seconds,
             sampling_seconds=self._runner.sampling_seconds,
-            mask_seconds=self._grammars.clock.seconds,
+            mask_seconds=self._mask_seconds,
+            grammar_seconds=self._grammars.processor_seconds,
             step_seconds=self._step_seconds,
         )
 

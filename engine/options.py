@@ -13,7 +13,8 @@ class EngineOptions:
     recurrent states; `page_length` is the number of tokens in one K/V page. `dtype` is that
     of plain weights; `is_native` picks the C++ kernels, whose activations and state are fp32;
     `keeps_packed` leaves packed weights beside the checkpoint; `log_level` is for what the worker
-    and the loader log.
+    and the loader log; `grammar_seconds` of processor time may be taken to say what follows in a
+    grammar.
     """
 
     checkpoint: str
@@ -34,6 +35,7 @@ class EngineOptions:
     queue_timeout_seconds: float = 60.0
     request_timeout_seconds: float = 3600.0
     step_timeout_seconds: float = 300.0
+    grammar_seconds: float = 2.0
     max_preemptions: int = 8
     output_queue_events: int = 8192
     log_level: str = "warning"

@@ -3,29 +3,18 @@
 import asyncio
 import os
 import socket
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from subprocess import DEVNULL, Popen
 
 from engine.framing import FrameReader
+from engine.own_python import own_python
 from engine.protocol import Command, Report, decode_report, encode
 
 READ_BYTES = 2**16
-BOOTSTRAP = """
-import sys
-root = sys.argv[1]
-if root not in sys.path:
-    sys.path.insert(0, root)
-from engine.__main__ import main
-sys.exit(main())
-"""
 
 
 def worker_command() -> tuple[str, ...]:
-    """Starts the very `engine` that this process runs, wherever the user stands."""
-    root = str(Path(__file__).parent.parent)
-    return (sys.executable, "-P", "-c", BOOTSTRAP, root)
+    return own_python("engine.__main__")
 
 
 def _environment() -> dict[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from engine.allocator import AllocationError
 from engine.decode_rows import decode_rows
 from engine.errors import DeadlineExceeded, EngineError, GrammarFailed, OutOfMemory, QueueTimeout
-from engine.grammars import Grammar
+from engine.grammars.interface import Grammar
 from engine.memory import SequenceMemory
 from engine.options import EngineOptions
 from engine.outputs import Cancelled, Output
@@ -26,7 +26,7 @@ from engine.step import (
     StepPlan,
     StepResults,
 )
-from engine.token_events import append_drawn
+from engine.token_events import ReplyEvents, append_drawn, append_forced, foresee
 from engine.waiting import WaitingRoom
 
 DECODE_SHARE_OF_BUSY_STEP = 0.75
@@ -59,7 +59,7 @@ class Scheduler:
         """`rows_beside_decode`: the most rows of one prompt in a step in which others decode."""
         self._options = options
         self._rows_beside_decode = rows_beside_decode or options.step_rows
-        self._eos_token_ids = eos_token_ids
+        self._ends = (eos_token_ids, options.longest_sequence)
         self.memory = SequenceMemory(options.num_slots, options.num_pages, options.page_length)
         self.waiting = WaitingRoom()
         self.running: list[Sequence] = []
@@ -96,6 +96,7 @@ class Scheduler:
         self._num_arrivals += len(sequences)
         self._generations[generation] = _Generation(sequences, now)
         for sequence in sequences:
+            foresee(sequence, *self._ends)
             self.waiting.append(sequence)
         return True
 
@@ -109,7 +110,7 @@ class Scheduler:
     def next(self, now: float) -> StepPlan:
         """Plan one step. An empty plan is possible: all work may have just expired."""
         self._expire(now)
-        suspects = [sequence for sequence in self.running if sequence.is_suspect]
+        suspects = [s for s in self.running if s.is_ready and s.is_suspect]
         chunks = self._plan_alone(suspects[0]) if suspects else self._plan_together()
         # Making room for a later chunk may have preempted the sequence of an earlier one.
         chunks = [chunk for chunk in chunks if chunk.sequence.phase is Phase.RUNNING]
@@ -128,6 +129,14 @@ class Scheduler:
             # A sibling choice that failed in this step has ended the whole generation.
             if chunk.sequence.phase is Phase.RUNNING:
                 self._commit_chunk(chunk, result)
+
+    def extend(self) -> bool:
+        """Take in what grammars have found since; False if that is no further token."""
+        before = len(self._outputs)
+        for sequence in [s for state in self._generations.values() for s in state.sequences]:
+            if sequence.phase is not Phase.ENDED:
+                self._take_in(sequence, append_forced(sequence, *self._ends))
+        return len(self._outputs) > before
 
     def take_outputs(self) -> list[Output]:
         outputs, self._outputs = self._outputs, []
@@ -176,13 +185,13 @@ class Scheduler:
         limit = self._options.step_rows
         if len(decoding) < len(self.running) or self.waiting.head():
             limit = math.ceil(limit * DECODE_SHARE_OF_BUSY_STEP)
-        shares = decode_rows(decoding, limit)
+        shares = decode_rows((sequence for sequence in decoding if sequence.is_ready), limit)
         # Oldest first, so that making room never takes a sequence that is already planned.
         by_age = sorted(shares, key=lambda share: share[0].seniority)
         return [chunk for sequence, rows in by_age for chunk in self._plan_chunk(sequence, rows)]
 
     def _plan_prefills(self, budget: int) -> list[Chunk]:
-        prefilling = [sequence for sequence in self.running if not sequence.is_decoding]
+        prefilling = [s for s in self.running if s.is_ready and not s.is_decoding]
         prefilling.sort(key=lambda sequence: sequence.seniority)
         shares = prompt_rows(prefilling, budget)
         return [chunk for sequence, rows in shares for chunk in self._plan_chunk(sequence, rows)]
@@ -239,9 +248,9 @@ class Scheduler:
     def _commit_chunk(self, chunk: Chunk, result: ChunkResult) -> None:
         sequence = chunk.sequence
         sequence.num_computed = chunk.stop
-        if sequence.num_generated == 0:
-            total = len(sequence.tokens)
-            self._tell(sequence, PrefillProgress(sequence.choice, chunk.stop, total))
+        if not sequence.has_begun:
+            total = len(sequence.request.prompt_ids)
+            self._tell(sequence, PrefillProgress(sequence.choice, min(chunk.stop, total), total))
         if isinstance(result, EngineError):
             self._end(sequence.generation, result)
             return
@@ -251,12 +260,11 @@ class Scheduler:
             sequence.num_scored += len(result.tokens)
             result = result.drawn
         if isinstance(result, NewToken):
-            self._append(sequence, result)
+            self._take_in(sequence, append_drawn(sequence, result, *self._ends))
 
-    def _append(self, sequence: Sequence, new: NewToken) -> None:
-        longest = self._options.longest_sequence
+    def _take_in(self, sequence: Sequence, events: ReplyEvents) -> None:
         try:
-            for event in append_drawn(sequence, new, self._eos_token_ids, longest):
+            for event in events:
                 self._tell(sequence, event)
                 if event.finish_reason is not None:
                     self._finish(sequence)
@@ -280,6 +288,8 @@ class Scheduler:
         self._outputs.append(Output(generation, last))
 
     def _discard(self, sequence: Sequence) -> None:
+        if sequence.matcher is not None and sequence.phase is not Phase.ENDED:
+            sequence.matcher.close()
         if sequence.phase is Phase.RUNNING:
             self.running.remove(sequence)
             self.memory.release(sequence, Phase.ENDED)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from engine.grammars.interface import Matcher
 from engine.request import FinishReason, GenerationRequest
-from sampling.grammar_matcher import GrammarMatcher
 from sampling.history import TokenHistory
 
 MOST_DECODE_ROWS = 16
@@ -31,14 +31,16 @@ class Sequence:
     orders all sequences by age. `num_scored` prompt rows have told how probable the token after
     them is, which a preemption does not undo. Until `suspect_until` rows are computed again, the
     sequence runs alone: it took part in a step that raised. `matcher` knows what the grammar lets
-    follow the newest token; like the tokens, it outlives a preemption.
+    follow the newest token; like the tokens, it outlives a preemption. A sequence that is not
+    `is_ready` sits steps out until its matcher knows. The first `num_untold` generated tokens are
+    read with the prompt, and told when it has been read.
     """
 
     generation: int
     choice: int
     arrival: int
     request: GenerationRequest
-    matcher: GrammarMatcher | None = None
+    matcher: Matcher | None = None
     tokens: list[int] = field(init=False)
     history: TokenHistory = field(init=False)
     phase: Phase = Phase.WAITING
@@ -49,6 +51,8 @@ class Sequence:
     suspect_until: int = 0
     last_step: int = -1
     num_scored: int = 0
+    num_untold: int = 0
+    is_ready: bool = True
 
     def __post_init__(self) -> None:
         self.tokens = list(self.request.prompt_ids)
@@ -58,7 +62,7 @@ class Sequence:
         """Take in a generated token; its row is not computed yet.
 
         Raises:
-            GrammarStuck: the grammar cannot go on; the sequence is of no more use.
+            GrammarStuck: the grammar does not allow it.
         """
         self.tokens.append(token_id)
         self.history.append(token_id)
@@ -88,6 +92,16 @@ class Sequence:
         return len(self.tokens) - len(self.request.prompt_ids)
 
     @property
+    def num_unread(self) -> int:
+        """Generated tokens whose rows are not computed yet."""
+        return len(self.tokens) - max(len(self.request.prompt_ids), self.num_computed)
+
+    @property
+    def has_begun(self) -> bool:
+        """Some of its reply has been told."""
+        return self.num_generated > self.num_untold
+
+    @property
     def max_length(self) -> int:
         """Tokens of prompt and longest reply."""
         return len(self.request.prompt_ids) + self.request.sampling.max_tokens
@@ -110,8 +124,8 @@ class Sequence:
 
         What starts (again) reads its tokens first, however few they are.
         """
-        has_begun = self.num_generated > 0 and self.num_computed > 0
-        return has_begun and self.num_remaining <= MOST_DECODE_ROWS
+        has_state = self.has_begun and self.num_computed > 0
+        return has_state and self.num_remaining <= MOST_DECODE_ROWS
 
     @property
     def is_suspect(self) -> bool:

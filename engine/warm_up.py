@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from engine.errors import EngineError
-from engine.grammars import GrammarCompiler
+from engine.grammars.interface import Grammars
 from engine.interface import EngineInfo
 from engine.options import EngineOptions
 from engine.request import GenerationRequest
@@ -28,7 +28,7 @@ class Loaded:
     runner: StepRunner
     info: EngineInfo
     eos_token_ids: frozenset[int]
-    grammars: GrammarCompiler
+    grammars: Grammars
 
 
 def prove(loaded: Loaded, options: EngineOptions) -> None:

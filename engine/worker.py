@@ -5,21 +5,20 @@ What to load is passed in, so that tests run this very code on a model without w
 
 import ctypes
 import logging
-import signal
 import socket
-import sys
 from collections.abc import Callable
+from contextlib import closing
 
 from engine.channel import Channel, ChannelClosed
 from engine.framing import ProtocolError
 from engine.loop import EngineLoop
 from engine.options import EngineOptions
+from engine.parent_death import die_with_parent
 from engine.protocol import PROTOCOL_VERSION, Hello, LoadFailed, Loading, Ready, Start
 from engine.scheduler import Scheduler
 from engine.warm_up import Loaded, measure_rows_beside_decode, prove
 from kernels.errors import GraniteError
 
-PR_SET_PDEATHSIG = 1
 PROGRESS_STEP = 0.01
 
 logger = logging.getLogger(__name__)
@@ -40,18 +39,6 @@ def run_worker(connection: socket.socket, load: Load) -> int:
         logger.error("the worker ends: %s", error)
         return 1
     return 1
-
-
-def die_with_parent() -> None:
-    """Leave no orphan, and no half-drained batch, behind.
-
-    The kernel kills this process when its parent ends, however long a step takes. Signals meant for
-    the whole service (Ctrl-C, SIGTERM to the group) are left to the parent, which drains.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def give_back_freed_memory() -> None:
@@ -77,7 +64,8 @@ def _serve(channel: Channel, load: Load) -> None:
         return
     channel.send(Ready(loaded.info))
     scheduler = Scheduler(options, loaded.eos_token_ids, rows_beside_decode)
-    EngineLoop(channel, scheduler, loaded.runner, loaded.grammars).run()
+    with closing(loaded.grammars):
+        EngineLoop(channel, scheduler, loaded.runner, loaded.grammars).run()
 
 
 def _log_at(level: str) -> None:

@@ -1,8 +1,6 @@
-"""How far one reply has come in its grammar: the id that must come next, or the ids that may."""
+"""How far one reply has come in its grammar: the ids that must come next, or those that may."""
 
-import time
 from collections import deque
-from dataclasses import dataclass
 
 import llguidance
 import numpy as np
@@ -16,22 +14,14 @@ class GrammarStuck(GraniteError):
     """The grammar became too complex on the way, or nothing can follow what was generated."""
 
 
-@dataclass(slots=True)
-class MatchClock:
-    """Seconds that all matchers which share it have taken."""
-
-    seconds: float = 0.0
-
-
 class GrammarMatcher:
     """One for each choice. Deterministic: the same ids always have the same followers.
 
     Where the grammar ends, the vocabulary's first end-of-sequence id is the only one that may come.
+    Hostile grammars take seconds for a token, without letting other threads run.
     """
 
-    def __init__(
-        self, state: llguidance.LLMatcher, vocabulary: GrammarVocabulary, clock: MatchClock
-    ) -> None:
+    def __init__(self, state: llguidance.LLMatcher, vocabulary: GrammarVocabulary) -> None:
         """`state` is in its first state and not used by anyone else.
 
         Raises:
@@ -39,36 +29,39 @@ class GrammarMatcher:
         """
         self._state = state
         self._vocabulary = vocabulary
-        self._clock = clock
         self._forced: deque[int] = deque()
-        self._allowed: Allowed | None = None
+        self._mask = b""
         self._has_ended = False
         self._look_ahead()
 
-    def copy(self, clock: MatchClock) -> "GrammarMatcher":
+    def copy(self) -> "GrammarMatcher":
         """Another matcher that has come as far."""
         twin = GrammarMatcher.__new__(GrammarMatcher)
         twin._state = self._state.deep_copy()
         twin._vocabulary = self._vocabulary
-        twin._clock = clock
         twin._forced = self._forced.copy()
-        twin._allowed = self._allowed
+        twin._mask = self._mask
         twin._has_ended = self._has_ended
         return twin
 
     @property
-    def forced_id(self) -> int | None:
-        """The id that comes next, if there is no alternative to it."""
-        return self._forced[0] if self._forced else None
+    def forced_ids(self) -> tuple[int, ...]:
+        """The ids that come next without an alternative, as far as that is known."""
+        return tuple(self._forced)
+
+    @property
+    def mask(self) -> bytes:
+        """Where nothing is forced, one bit for each id that may come next; see `unpacked`."""
+        return self._mask
 
     @property
     def next_ids(self) -> int | Allowed:
         """The only id that may come next, or which ones may. Not asked after the end."""
         if self._forced:
             return self._forced[0]
-        if self._allowed is None:
+        if self._has_ended:
             raise GrammarStuck("nothing follows the end of a grammar")
-        return self._allowed
+        return unpacked(self._mask, self._vocabulary.size)
 
     def accept(self, token_id: int) -> None:
         """Take in the next id of the reply.
@@ -76,18 +69,15 @@ class GrammarMatcher:
         Raises:
             GrammarStuck: the grammar does not allow it here, or cannot go on after it.
         """
-        started = time.perf_counter()
         if not self._may_follow(token_id):
             raise GrammarStuck(f"token {token_id} is not allowed here")
         self._has_ended = token_id in self._vocabulary.eos_ids
         if not self._has_ended and not self._state.consume_token(token_id):
             raise GrammarStuck(self._state.get_error())
-        self._allowed = None
         if self._forced:
             self._forced.popleft()
         if not self._forced and not self._has_ended:
             self._look_ahead()
-        self._clock.seconds += time.perf_counter() - started
 
     def _may_follow(self, token_id: int) -> bool:
         ids = self.next_ids
@@ -97,8 +87,10 @@ class GrammarMatcher:
         """Find the ids that are forced or, where there are none, those that are allowed."""
         self._forced.extend(self._spelt_without_choice())
         if not self._forced:
-            self._allowed = self._mask()
-            self._forced.extend(self._only_id(self._allowed))
+            self._mask = self._state.compute_bitmask()
+            if self._state.is_error():
+                raise GrammarStuck(self._state.get_error())
+            self._forced.extend(self._only_id())
 
     def _spelt_without_choice(self) -> list[int]:
         """Ids of the text that has to follow, as the model's tokenizer spells it, or of the end."""
@@ -107,17 +99,19 @@ class GrammarMatcher:
             return [self._vocabulary.eos_ids[0]]
         return forced
 
-    def _mask(self) -> Allowed:
-        bits = np.frombuffer(self._state.compute_bitmask(), np.uint8)
-        if self._state.is_error():
-            raise GrammarStuck(self._state.get_error())
-        allowed = np.unpackbits(bits, count=self._vocabulary.size, bitorder="little")
-        return allowed.view(np.bool_)
-
-    def _only_id(self, allowed: Allowed) -> list[int]:
+    def _only_id(self) -> list[int]:
         """The one allowed id, where all ids that end the sequence count as one."""
-        ids = np.flatnonzero(allowed)[: len(self._vocabulary.eos_ids) + 1].tolist()
+        eos_ids = self._vocabulary.eos_ids
+        count = int(np.bitwise_count(np.frombuffer(self._mask, np.uint8)).sum(dtype=np.int64))
+        if count > len(eos_ids):
+            return []
+        ids = np.flatnonzero(unpacked(self._mask, self._vocabulary.size)).tolist()
         if not ids:
             raise GrammarStuck("no token of the vocabulary can follow")
-        is_decided = len(ids) == 1 or set(ids) <= set(self._vocabulary.eos_ids)
+        is_decided = len(ids) == 1 or set(ids) <= set(eos_ids)
         return ids[:1] if is_decided else []
+
+
+def unpacked(mask: bytes, vocab_size: int) -> Allowed:
+    bits = np.frombuffer(mask, np.uint8)
+    return np.unpackbits(bits, count=vocab_size, bitorder="little").view(np.bool_)

@@ -101,7 +101,12 @@ class _EngineCollector(Collector):
                 "granite_sampling_seconds", "Part of it in the sampler", stats.sampling_seconds
             ),
             CounterMetricFamily(
-                "granite_mask_seconds", "Part of it in grammars", stats.mask_seconds
+                "granite_mask_seconds", "Part of it waiting for grammars", stats.mask_seconds
+            ),
+            CounterMetricFamily(
+                "granite_grammar_seconds",
+                "Processor time of grammars, in processes of their own",
+                stats.grammar_seconds,
             ),
         ]
 

@@ -94,6 +94,7 @@ def plan_startup(
         queue_timeout_seconds=settings.queue_timeout,
         request_timeout_seconds=settings.request_timeout,
         step_timeout_seconds=settings.step_timeout,
+        grammar_seconds=settings.grammar_timeout,
         log_level=settings.log_level,
     )
     return StartupPlan(

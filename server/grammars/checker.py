@@ -8,6 +8,7 @@ import re
 import resource
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ import numpy as np
 
 from engine.framing import FrameReader, encode_frame
 from sampling.grammar import GrammarVocabulary, InvalidGrammar, compile_grammar
-from sampling.grammar_matcher import GrammarMatcher, GrammarStuck, MatchClock
+from sampling.grammar_matcher import GrammarMatcher, GrammarStuck
 from server.constraints import Constraint
 from server.grammars.messages import Accepted, Answer, Check, Ready, Refused, Vocabulary
 from server.grammars.source import grammar_source
@@ -37,8 +38,9 @@ RECEIVE_BYTES = 2**16
 _REGEX_ERROR = re.compile(r"^error: (.+)$", re.MULTILINE)
 
 
-def main(descriptor: int) -> int:
-    """Serve one server over the socket of that number, until it goes away."""
+def main() -> int:
+    """Serve one server, until it goes away; the last argument is the number of the socket."""
+    descriptor = int(sys.argv[-1])
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -99,7 +101,7 @@ class GrammarChecker:
     def _try_out(self, state: llguidance.LLMatcher) -> None:
         if len(state.compute_ff_bytes()) > MAX_FORCED_BYTES:
             raise InvalidGrammar(f"more than {MAX_FORCED_BYTES} bytes are certain from the start")
-        matcher = GrammarMatcher(state, self._vocabulary, MatchClock())
+        matcher = GrammarMatcher(state, self._vocabulary)
         for _ in range(TRIED_TOKENS):
             ids = matcher.next_ids
             token_id = ids if isinstance(ids, int) else int(np.flatnonzero(ids)[0])

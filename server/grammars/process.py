@@ -1,28 +1,20 @@
 """One life of the checking process, from the server's side: start it, ask it, see it gone."""
 
 import asyncio
-import os
 import socket
-import sys
 from collections import deque
-from pathlib import Path
 from subprocess import DEVNULL, Popen
 
 import msgspec
 
 from engine.framing import FrameReader, encode_frame
+from engine.own_python import own_python, single_threaded
 from server.constraints import Constraint
 from server.grammars.errors import CheckerGone
 from server.grammars.messages import Accepted, Answer, Check, Ready, Refused, Vocabulary
 
 READ_BYTES = 2**16
 SECONDS_TO_START = 60.0
-BOOTSTRAP = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from server.grammars.checker import main
-sys.exit(main(int(sys.argv[2])))
-"""
 
 
 class CheckerProcess:
@@ -47,13 +39,16 @@ class CheckerProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             reader, writer = await asyncio.open_unix_connection(sock=ours)
-            root = str(Path(__file__).parents[2])
             number = theirs.fileno()
             # Our own interpreter, nothing from outside.
-            command = [sys.executable, "-P", "-c", BOOTSTRAP, root, str(number)]
+            command = own_python("server.grammars.checker", str(number))
             try:
                 process = Popen(  # noqa: S603
-                    command, pass_fds=(number,), stdin=DEVNULL, stderr=DEVNULL, env=_environment()
+                    command,
+                    pass_fds=(number,),
+                    stdin=DEVNULL,
+                    stderr=DEVNULL,
+                    env=single_threaded(),
                 )
             except OSError as error:
                 writer.close()
@@ -102,8 +97,3 @@ class CheckerProcess:
         except ConnectionError:
             raise CheckerGone("the process ended") from None
         return self._answers.popleft()
-
-
-def _environment() -> dict[str, str]:
-    """numpy's threads would take memory, and there is nothing for them to do."""
-    return {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | os.environ

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable
 
-from engine.grammars import GrammarCompiler
 from engine.interface import EngineInfo
 from engine.options import EngineOptions
 from engine.step import StepPlan, StepResults
@@ -20,6 +19,7 @@ from engine.warm_up import WARM_UP, Loaded
 from engine.worker import run_worker
 from model_loader.errors import CorruptWeights
 from tests.engine.fakes import EOS, VOCAB_SIZE, FakeRunner, vocabulary
+from tests.engine.local_grammars import LocalGrammars
 
 
 class MisbehavingRunner(FakeRunner):
@@ -63,7 +63,7 @@ def load(options: EngineOptions, progress: Callable[[float], None]) -> Loaded:
         num_slots=options.num_slots,
     )
     runner = MisbehavingRunner(options, faults)
-    return Loaded(runner, info, frozenset({EOS}), GrammarCompiler(vocabulary))
+    return Loaded(runner, info, frozenset({EOS}), LocalGrammars(vocabulary))
 
 
 if __name__ == "__main__":

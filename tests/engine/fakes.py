@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 
 from engine.errors import EngineError
-from engine.grammars import Grammar
+from engine.grammars.interface import Grammar
 from engine.options import EngineOptions
 from engine.outputs import Output
 from engine.request import GenerationRequest, PromptLogprobs, ScoredToken, TokenEvent
@@ -109,10 +109,17 @@ def make_request(
     )
 
 
+def follow_grammars(scheduler: Scheduler) -> None:
+    while scheduler.extend():
+        pass
+
+
 def run_step(scheduler: Scheduler, runner: FakeRunner, now: float = 0.0) -> list[Output]:
     """One turn of the engine, with every book checked after it."""
+    follow_grammars(scheduler)
     plan = scheduler.next(now)
     scheduler.commit(plan, runner.run(plan))
+    follow_grammars(scheduler)
     scheduler.check_integrity()
     return scheduler.take_outputs()
 

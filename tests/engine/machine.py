@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.grammars import Grammar
+from engine.grammars.interface import Grammar
 from engine.options import EngineOptions
 from engine.outputs import Output
 from engine.request import GenerationRequest, TokenEvent
@@ -14,7 +14,7 @@ from engine.scheduler import Scheduler
 from model_loader.load import LoadedModel
 from model_loader.state import HybridState
 from sampling.sampler import Sampler
-from tests.engine.fakes import make_request, small_options
+from tests.engine.fakes import follow_grammars, make_request, small_options
 
 EOS = frozenset({257})
 
@@ -33,8 +33,10 @@ class Machine:
             self.scheduler.submit(generation, request, 0.0, grammar)
         outputs: list[Output] = []
         for _ in range(500):
+            follow_grammars(self.scheduler)
             plan = self.scheduler.next(0.0)
             self.scheduler.commit(plan, self.runner.run(plan))
+            follow_grammars(self.scheduler)
             self.scheduler.check_integrity()
             outputs += self.scheduler.take_outputs()
             if not self.scheduler.has_work:

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from llguidance import LLMatcher
@@ -11,7 +12,6 @@ from engine.allocator import AllocationError
 from engine.channel import Channel, ChannelClosed
 from engine.errors import GrammarFailed
 from engine.framing import FrameReader, ProtocolError
-from engine.grammars import GrammarCompiler
 from engine.interface import EngineStats
 from engine.loop import EngineLoop
 from engine.protocol import (
@@ -35,6 +35,7 @@ from kernels.errors import GraniteError
 from sampling.grammar import GrammarVocabulary
 from tests.byte_vocabulary import decode
 from tests.engine.fakes import EOS, FakeRunner, make_request, small_options, solo_tokens, vocabulary
+from tests.engine.local_grammars import LocalGrammars
 
 
 class Peer:
@@ -110,7 +111,7 @@ def peer() -> Iterator[Peer]:
         assert vocabulary_is_there.wait(10)
         return vocabulary()
 
-    grammars = GrammarCompiler(load_vocabulary)
+    grammars = LocalGrammars(load_vocabulary, delay=lambda: 2, executor=ThreadPoolExecutor(1))
     loop = EngineLoop(Channel(theirs), scheduler, FakeRunner(options), grammars)
     peer = Peer(ours, scheduler, loop, vocabulary_is_there)
     yield peer

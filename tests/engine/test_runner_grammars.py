@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from llguidance import LLMatcher
 
-from engine.grammars import Grammar, GrammarCompiler
-from engine.loading import load_vocabulary
+from engine.grammars.interface import Grammar
+from engine.grammars.vocabulary import load_vocabulary
 from engine.outputs import Output
 from engine.request import GenerationRequest
 from model_loader.load import LoadedModel
 from tests.engine.fakes import make_request, tokens_of
+from tests.engine.local_grammars import LocalGrammars
 from tests.engine.machine import drawing, make, reply_of
 from tests.tiny_tokenizer import write_tokenizer
 
@@ -35,7 +36,7 @@ def grammar(tmp_path_factory: pytest.TempPathFactory) -> Grammar:
     source = LLMatcher.grammar_from_json_schema(
         json.dumps(SCHEMA), overrides={"whitespace_flexible": False}
     )
-    return GrammarCompiler(lambda: load_vocabulary(directory)).compile(source).result()
+    return LocalGrammars(lambda: load_vocabulary(directory)).compile(source).result()
 
 
 def text_of(outputs: list[Output], generation: int) -> str:

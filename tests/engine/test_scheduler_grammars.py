@@ -4,9 +4,9 @@ import pytest
 from llguidance import LLMatcher
 
 from engine.errors import GrammarFailed
-from engine.grammars import Grammar, GrammarCompiler
+from engine.grammars.interface import Grammar
 from engine.outputs import Output
-from engine.request import FinishReason, GenerationRequest, TokenEvent
+from engine.request import FinishReason, GenerationRequest, PrefillProgress, TokenEvent
 from engine.scheduler import Scheduler
 from engine.sequence import MOST_DECODE_ROWS
 from tests.byte_vocabulary import FIRST_BYTE, decode
@@ -21,13 +21,14 @@ from tests.engine.fakes import (
     tokens_of,
     vocabulary,
 )
+from tests.engine.local_grammars import LocalGrammars, LocalMatcher
 
 WIDE = {"step_rows": 64, "num_pages": 64, "context_length": 200}
 
 
 def regex(pattern: str) -> Grammar:
     source = LLMatcher.grammar_from_regex(pattern)
-    return GrammarCompiler(vocabulary).compile(source).result()
+    return LocalGrammars(vocabulary).compile(source).result()
 
 
 def run(request: GenerationRequest, grammar: Grammar, **options: object) -> list[Output]:
@@ -58,8 +59,8 @@ def test_forced_tokens_share_a_step_with_the_one_before_them() -> None:
 
 
 def test_forced_text_longer_than_a_step_comes_in_portions() -> None:
-    outputs, num_steps = run_counting_steps(make_request(max_tokens=100), regex("a" * 40))
-    assert decode(tokens_of(outputs, 1)) == b"a" * 40
+    outputs, num_steps = run_counting_steps(make_request(max_tokens=100), regex("[xy]" + "a" * 40))
+    assert decode(tokens_of(outputs, 1))[1:] == b"a" * 40
     assert num_steps == 3
 
 
@@ -81,17 +82,20 @@ def test_a_reply_ends_where_its_grammar_does(limits: dict[str, object]) -> None:
     assert len(tokens_of(outputs, 1)) == 3
 
 
+@pytest.mark.parametrize("beginning", ["", "[xy]"])
 @pytest.mark.parametrize("max_tokens", [1, 2, 7, 20])
-def test_the_limit_cuts_forced_text_too(max_tokens: int) -> None:
-    outputs = run(make_request(max_tokens=max_tokens), regex("[xy]" + "a" * 50))
+def test_the_limit_cuts_forced_text_too(max_tokens: int, beginning: str) -> None:
+    outputs = run(make_request(max_tokens=max_tokens), regex(beginning + "a" * 50))
     assert len(tokens_of(outputs, 1)) == max_tokens
     assert last_event(outputs).finish_reason is FinishReason.LENGTH
 
 
-def test_a_stop_token_ends_the_reply_in_the_middle_of_forced_text() -> None:
+@pytest.mark.parametrize("beginning", ["a", "[xy]a"])
+def test_a_stop_token_ends_the_reply_in_the_middle_of_forced_text(beginning: str) -> None:
     stop = FIRST_BYTE + ord("c")
-    outputs = run(make_request(max_tokens=50, stop_token_ids=(stop,)), regex("[xy]abcdef"))
-    assert decode(tokens_of(outputs, 1))[1:] == b"abc"
+    request = make_request(max_tokens=50, stop_token_ids=(stop,))
+    outputs = run(request, regex(f"{beginning}bcdef"))
+    assert decode(tokens_of(outputs, 1))[-3:] == b"abc"
     assert last_event(outputs).finish_reason is FinishReason.STOP
 
 
@@ -116,7 +120,7 @@ def test_a_grammar_that_cannot_go_on_fails_its_request_only_and_frees_what_it_he
     options = small_options(**WIDE)
     scheduler = Scheduler(options, frozenset({EOS}))
     dead_end = LLMatcher.grammar_from_lark("start: /[xy]/ a\na: b\nb: a")
-    grammar = GrammarCompiler(vocabulary).compile(dead_end).result()
+    grammar = LocalGrammars(vocabulary).compile(dead_end).result()
     scheduler.submit(1, make_request(max_tokens=9), 0.0, grammar)
     scheduler.submit(2, make_request(max_tokens=5), 0.0)
     outputs = run_until_idle(scheduler, FakeRunner(options))
@@ -131,3 +135,68 @@ def test_choices_of_one_request_go_different_ways_through_one_grammar() -> None:
     texts = {decode(tokens_of(outputs, 1, choice)) for choice in range(3)}
     assert len(texts) == 3
     assert all(len(text) == 9 and text.endswith(b"!") for text in texts)
+
+
+def progress_of(outputs: list[Output]) -> list[tuple[int, int]]:
+    events = [output.event for output in outputs]
+    return [(e.processed, e.total) for e in events if isinstance(e, PrefillProgress)]
+
+
+def test_what_is_forced_from_the_start_is_read_with_the_prompt() -> None:
+    outputs, num_steps = run_counting_steps(make_request(max_tokens=100), regex("a" * 40))
+    assert decode(tokens_of(outputs, 1)) == b"a" * 40
+    assert num_steps == 1
+    assert progress_of(outputs) == [(3, 3)]
+    assert isinstance(outputs[0].event, PrefillProgress)
+
+
+def test_nothing_is_told_before_the_prompt_has_been_read() -> None:
+    options = small_options(**WIDE)
+    scheduler = Scheduler(options, frozenset({EOS}))
+    runner = FakeRunner(options)
+    scheduler.submit(1, make_request(tuple(range(1, 101)), 40), 0.0, regex("abc[xy]{20}"))
+    first = run_step(scheduler, runner)
+    assert (progress_of(first), tokens_of(first, 1)) == ([(64, 100)], [])
+    second = run_step(scheduler, runner)
+    assert progress_of(second) == [(100, 100)]
+    assert decode(tokens_of(second, 1))[:3] == b"abc"
+    assert len(tokens_of(second, 1)) == 4
+
+
+@pytest.mark.parametrize("wanted", ["logprobs", "prompt_logprobs"])
+def test_where_log_probabilities_are_wanted_only_the_prompt_is_read_first(wanted: str) -> None:
+    request = make_request(max_tokens=50, **{wanted: 0})  # type: ignore[arg-type]  # real names
+    scheduler = Scheduler(small_options(**WIDE), frozenset({EOS}))
+    scheduler.submit(1, request, 0.0, regex("abc[xy]"))
+    (chunk,) = scheduler.next(0.0).chunks
+    assert chunk.stop == len(request.prompt_ids)
+
+
+def test_a_reply_whose_grammar_takes_its_time_sits_steps_out_and_nobody_else_does() -> None:
+    options = small_options(**WIDE)
+    scheduler = Scheduler(options, frozenset({EOS}))
+    runner = FakeRunner(options)
+    slow = LocalGrammars(vocabulary, delay=lambda: 7)
+    source = LLMatcher.grammar_from_regex("([xy]abcdef)+!")
+    scheduler.submit(1, make_request(max_tokens=60), 0.0, slow.compile(source).result())
+    scheduler.submit(2, make_request(max_tokens=8), 0.0)
+    steps = [run_step(scheduler, runner) for _ in range(8)]
+    assert [len(tokens_of(step, 2)) for step in steps] == [1] * 8
+    assert 1 < sum(bool(tokens_of(step, 1)) for step in steps) < 8
+    outputs = sum(steps, []) + run_until_idle(scheduler, runner)
+    alone = run(make_request(max_tokens=60), regex("([xy]abcdef)+!"))
+    assert tokens_of(outputs, 1) == tokens_of(alone, 1)
+
+
+def test_a_matcher_is_closed_once_however_its_reply_ends() -> None:
+    options = small_options(**WIDE)
+    scheduler = Scheduler(options, frozenset({EOS}))
+    scheduler.submit(1, make_request(max_tokens=9, num_choices=2), 0.0, regex("[ab]{3}"))
+    scheduler.submit(2, make_request(max_tokens=9), 0.0, regex("[ab]{3}"))
+    sequences = list(scheduler.waiting)
+    run_step(scheduler, FakeRunner(options))
+    scheduler.cancel(2)
+    run_until_idle(scheduler, FakeRunner(options))
+    matchers = [sequence.matcher for sequence in sequences]
+    assert all(isinstance(m, LocalMatcher) and m.is_closed for m in matchers)
+    assert len(matchers) == 3

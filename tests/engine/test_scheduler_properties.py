@@ -2,20 +2,25 @@
 exactly once.
 """
 
+from itertools import cycle
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from llguidance import LLMatcher
 
 from engine.errors import EngineError
-from engine.grammars import Grammar, GrammarCompiler
+from engine.grammars.interface import Grammar
 from engine.outputs import Cancelled, Output
 from engine.request import ChoiceEnded, GenerationRequest, TokenEvent
 from engine.scheduler import Scheduler
 from engine.step import StepFailed
+from sampling.grammar import compile_grammar
+from sampling.grammar_matcher import GrammarMatcher
 from tests.engine.fakes import (
     EOS,
     FakeRunner,
+    follow_grammars,
     make_request,
     run_until_idle,
     scores_of,
@@ -24,11 +29,13 @@ from tests.engine.fakes import (
     tokens_of,
     vocabulary,
 )
+from tests.engine.local_grammars import LocalGrammar
 
 NUM_SLOTS = 3
 NUM_PAGES = 9
-GRAMMARS = [
-    GrammarCompiler(vocabulary).compile(source).result()
+VOCABULARY = vocabulary()
+BEGINNINGS = [
+    GrammarMatcher(compile_grammar(source, VOCABULARY), VOCABULARY)
     for source in (
         LLMatcher.grammar_from_regex("[abc](, name: [ab]){2,}(the end|!)"),
         LLMatcher.grammar_from_regex("a long text with only one end, and that is soon[.!]"),
@@ -53,6 +60,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.runner = FakeRunner(options)
         self.requests: dict[int, GenerationRequest] = {}
         self.grammars: dict[int, Grammar | None] = {}
+        self.delays = cycle((0, 0, 3, 0, 1, 0, 0, 12, 0))
         self.outputs: list[Output] = []
         self.now = 0.0
 
@@ -63,7 +71,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         client=st.sampled_from("abc"),
         prompt_logprobs=st.sampled_from([None, 0]),
         logprobs=st.sampled_from([None, 0]),
-        grammar=st.sampled_from([None, None, *GRAMMARS]),
+        beginning=st.sampled_from([None, None, *BEGINNINGS]),
+        is_slow=st.booleans(),
         is_background=st.booleans(),
     )
     def submit(
@@ -74,7 +83,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         client: str,
         prompt_logprobs: int | None,
         logprobs: int | None,
-        grammar: Grammar | None,
+        beginning: GrammarMatcher | None,
+        is_slow: bool,
         is_background: bool,
     ) -> None:
         generation = len(self.requests)
@@ -89,7 +99,9 @@ class SchedulerMachine(RuleBasedStateMachine):
             is_background=is_background,
         )
         self.requests[generation] = request
-        self.grammars[generation] = grammar
+        self.grammars[generation] = LocalGrammar(beginning) if beginning else None
+        slow = LocalGrammar(beginning, lambda: next(self.delays)) if beginning else None
+        grammar = slow if is_slow else self.grammars[generation]
         assert self.scheduler.submit(generation, request, self.now, grammar)
 
     @rule(pick=st.integers(0, 100))
@@ -100,12 +112,14 @@ class SchedulerMachine(RuleBasedStateMachine):
     @rule(num_steps=st.integers(1, 5), fails=st.sampled_from([False] * 9 + [True]))
     def step(self, num_steps: int, fails: bool) -> None:
         for _ in range(num_steps):
+            follow_grammars(self.scheduler)
             plan = self.scheduler.next(self.now)
             rows = sum(chunk.stop - chunk.start for chunk in plan.chunks)
             assert rows <= 6
-            assert rows > 0 or len(self.scheduler.running) == 0
+            assert rows > 0 or not any(sequence.is_ready for sequence in self.scheduler.running)
             results = self.runner.run(plan)  # also what fails has touched the state
             self.scheduler.commit(plan, StepFailed(EngineError("boom")) if fails else results)
+            follow_grammars(self.scheduler)
 
     @rule(seconds=st.floats(0, 20))
     def let_time_pass(self, seconds: float) -> None:

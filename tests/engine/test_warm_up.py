@@ -3,7 +3,6 @@
 import pytest
 
 from engine.errors import EngineError, NumericError
-from engine.grammars import GrammarCompiler
 from engine.interface import EngineInfo
 from engine.options import EngineOptions
 from engine.scheduler import Scheduler
@@ -17,6 +16,7 @@ from tests.engine.fakes import (
     small_options,
     vocabulary,
 )
+from tests.engine.local_grammars import LocalGrammars
 
 OPTIONS = small_options(num_pages=64, page_length=16, step_rows=128, context_length=512)
 
@@ -52,7 +52,7 @@ def loaded(runner: FakeRunner) -> Loaded:
         vocab_size=100,
         num_slots=4,
     )
-    return Loaded(runner, info, frozenset({EOS}), GrammarCompiler(vocabulary))
+    return Loaded(runner, info, frozenset({EOS}), LocalGrammars(vocabulary))
 
 
 def measured(

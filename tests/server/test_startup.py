@@ -216,6 +216,7 @@ def test_limits_and_deadlines_reach_the_engine() -> None:
         step_rows=32,
         threads=3,
         packed_cache=False,
+        grammar_timeout=7.0,
         log_level="debug",
     ).options
     assert options == EngineOptions(
@@ -228,6 +229,7 @@ def test_limits_and_deadlines_reach_the_engine() -> None:
         step_rows=32,
         max_queued_requests=7,
         queue_timeout_seconds=1.5,
+        grammar_seconds=7.0,
         log_level="debug",
     )
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sampling.grammar import GrammarVocabulary, compile_grammar
-from sampling.grammar_matcher import GrammarMatcher, MatchClock
+from sampling.grammar_matcher import GrammarMatcher
 from tests.server.grammars.support import END, TAGS, VOCABULARY, accepted, schema
 
 TOKENS = GrammarVocabulary(VOCABULARY.token_bytes, TAGS.values(), [END], list)
@@ -93,7 +93,7 @@ def is_instance(value: Any, asked: dict[str, Any]) -> bool:
 
 def draw(source: str, seed: int) -> bytes:
     """Ids drawn at random where there is a choice."""
-    matcher = GrammarMatcher(compile_grammar(source, TOKENS), TOKENS, MatchClock())
+    matcher = GrammarMatcher(compile_grammar(source, TOKENS), TOKENS)
     choose = random.Random(seed)
     drawn = bytearray()
     while len(drawn) < MAX_LENGTH:

@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import NamedTuple
 
 from engine.errors import GrammarFailed
-from engine.grammars import Grammar, GrammarCompiler
+from engine.grammars.interface import Grammar, Grammars
 from engine.request import GenerationRequest
 from sampling.grammar import InvalidGrammar
 from sampling.grammar_matcher import GrammarStuck
@@ -24,8 +24,8 @@ class Compiled(NamedTuple):
 
 
 class GrammarQueue:
-    def __init__(self, compiler: GrammarCompiler) -> None:
-        self._compiler = compiler
+    def __init__(self, grammars: Grammars) -> None:
+        self._grammars = grammars
         self._waiting: dict[int, tuple[GenerationRequest, float, Future[Grammar]]] = {}
 
     def __len__(self) -> int:
@@ -33,7 +33,7 @@ class GrammarQueue:
 
     def add(self, generation: int, request: GenerationRequest, source: str, now: float) -> None:
         """Begin to compile `source`, the grammar of `request`."""
-        self._waiting[generation] = (request, now, self._compiler.compile(source))
+        self._waiting[generation] = (request, now, self._grammars.compile(source))
 
     def cancel(self, generation: int) -> bool:
         """False if it does not wait here."""
