@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from engine.grammars.nursery_process import nursery_command
+from engine.grammars.nursery import nursery_command
 from engine.grammars.processes import GrammarProcesses
 from engine.interface import EngineInfo
 from engine.options import EngineOptions

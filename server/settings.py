@@ -126,7 +126,7 @@ class Settings(BaseSettings):
         300.0, gt=0, description="seconds before a stuck worker is restarted"
     )
     grammar_timeout: float = Field(
-        2.0, gt=0, description="seconds a JSON schema or grammar may take to be compiled"
+        2.0, gt=0, description="seconds of processor time to compile a JSON schema or grammar"
     )
     send_timeout: float = Field(
         30.0, gt=0, description="seconds a client may take no data before it is cut off"

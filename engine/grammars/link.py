@@ -1,5 +1,6 @@
 """The worker's end of the connection to the process of one grammar."""
 
+import logging
 import socket
 import weakref
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ from engine.grammars.messages import (
 )
 from sampling.grammar import InvalidGrammar
 from sampling.grammar_matcher import GrammarStuck
+
+logger = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 2**18
 OVERRUN = "the grammar takes too much time or memory"
@@ -138,6 +141,9 @@ class GrammarLink:
             self._lose()
 
     def _lose(self) -> None:
+        logger.info(
+            "the process of a grammar has ended, with %d replies waiting", len(self.waiting)
+        )
         self.is_gone = True
         self.waiting.clear()
         self.fresh.clear()

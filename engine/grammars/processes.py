@@ -10,7 +10,7 @@ from engine.grammars.follower import Follower
 from engine.grammars.interface import Grammar
 from engine.grammars.link import Clock, GrammarLink
 from engine.grammars.messages import Compiled
-from engine.grammars.nursery_process import NurseryProcess
+from engine.nursery_process import NurseryProcess
 from sampling.grammar import InvalidGrammar
 
 PATIENCE_SECONDS = 0.005

@@ -4,16 +4,14 @@ A hostile grammar may overrun its time, its memory or its stack: that ends this 
 it these replies, but nothing else.
 """
 
-import os
-import resource
 import signal
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
+from engine.confinement import confine
 from engine.framing import FrameReader, encode_frame
 from engine.grammars.messages import (
     Advance,
@@ -28,18 +26,13 @@ from engine.grammars.messages import (
     Report,
     Stuck,
 )
-from engine.parent_death import die_with_parent
 from sampling.grammar import GrammarVocabulary, InvalidGrammar, compile_grammar
 from sampling.grammar_matcher import GrammarMatcher, GrammarStuck
 
 COMPILING_FACTOR = 10.0
 """Who checks a grammar first compiles it within the time of one answer: here it ends well."""
 MEMORY_BYTES = 2**30
-"""Beyond what the vocabulary takes."""
-FIRST_TO_GO = "1000"
-"""Where the machine runs out of memory, the kernel ends this process before all others."""
-NICENESS = 10
-"""Replies that are being generated go first."""
+"""Beyond what the vocabulary takes. As much as whoever checks a grammar gives to it."""
 MAX_FORCED = 1024
 """Ids told at once of text that goes on without a choice."""
 RECEIVE_BYTES = 2**16
@@ -47,7 +40,7 @@ RECEIVE_BYTES = 2**16
 
 def serve(connection: socket.socket, vocabulary: GrammarVocabulary, seconds: float) -> None:
     """Answer one worker until it goes away. `seconds` of processor time may be taken to answer."""
-    confine()
+    confine(MEMORY_BYTES)
     questions = _questions(connection)
     signal.setitimer(signal.ITIMER_PROF, COMPILING_FACTOR * seconds)
     try:
@@ -62,18 +55,6 @@ def serve(connection: socket.socket, vocabulary: GrammarVocabulary, seconds: flo
             _send(connection, grammar.advance(question))
         elif isinstance(question, Forget):
             grammar.forget(question.reply)
-
-
-def confine() -> None:
-    """Give way to others, and leave nothing of a death but itself."""
-    die_with_parent()
-    os.nice(NICENESS)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    statistics = Path("/proc/self/statm")
-    if statistics.exists():
-        size = int(statistics.read_text().split()[0]) * resource.getpagesize() + MEMORY_BYTES
-        resource.setrlimit(resource.RLIMIT_AS, (size, size))
-        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
 
 
 class SingleGrammar:

@@ -1,72 +1,85 @@
-"""The process in which grammars of unknown intent are compiled for the first time.
+"""Processes in which grammars of unknown intent are compiled for the first time, one in each.
 
-It may overrun its stack, its memory or its time: the server notices, and starts another.
+They may overrun their stack, their memory or their time: the server notices.
 """
 
+import fcntl
 import os
 import re
-import resource
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 
 import llguidance
-import msgspec
 import numpy as np
 
-from engine.framing import FrameReader, encode_frame
+from engine.confinement import confine
+from engine.nursery import make_processes
+from engine.parent_death import die_with_parent
 from sampling.grammar import GrammarVocabulary, InvalidGrammar, compile_grammar
 from sampling.grammar_matcher import GrammarMatcher, GrammarStuck
 from server.constraints import Constraint
-from server.grammars.messages import Accepted, Answer, Check, Ready, Refused, Vocabulary
+from server.grammars.messages import (
+    Accepted,
+    Check,
+    Ready,
+    Refused,
+    Vocabulary,
+    receive,
+    send,
+)
 from server.grammars.source import grammar_source
 
 STACK_BYTES = 4 * 2**20
-"""Far less than the engine gives to the same work: what overruns it ends this process, not that."""
-MEMORY_BYTES = 2 * 2**30
-NICENESS = 10
-"""Replies that are being generated go first."""
+"""Half of what the engine gives to the same work: what overruns it ends here, not there."""
+MEMORY_BYTES = 2**30
 MAX_FORCED_BYTES = 65_536
 TRIED_TOKENS = 3
 """Grammars that are too ambiguous mostly fail at their first tokens."""
 MAX_REASON_LENGTH = 200
-RECEIVE_BYTES = 2**16
 
 _REGEX_ERROR = re.compile(r"^error: (.+)$", re.MULTILINE)
 
 
 def main() -> int:
-    """Serve one server, until it goes away; the last argument is the number of the socket."""
-    descriptor = int(sys.argv[-1])
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(NICENESS)
-    threading.stack_size(STACK_BYTES)
-    with socket.socket(fileno=descriptor) as connection, ThreadPoolExecutor(1) as small_stack:
-        frames = _frames(connection)
-        checker = GrammarChecker(msgspec.msgpack.decode(next(frames), type=Vocabulary))
-        _send(connection, Ready())
-        for frame in frames:
-            check = msgspec.msgpack.decode(frame, type=Check)
-            signal.alarm(check.seconds)
-            answer = small_stack.submit(checker.check, check.constraint).result()
-            signal.alarm(0)
-            _send(connection, answer)
+    """The nursery of checking processes; the last argument is the number of its socket."""
+    die_with_parent()
+    with socket.socket(fileno=int(sys.argv[-1])) as server:
+        vocabulary = receive(server, Vocabulary)
+        if vocabulary is not None:
+            checker = GrammarChecker(vocabulary)
+            send(server, Ready())
+            make_processes(server, partial(serve, checker=checker))
     return 0
 
 
-def _frames(connection: socket.socket) -> Iterator[bytes]:
-    reader = FrameReader()
-    while data := connection.recv(RECEIVE_BYTES):
-        yield from reader.feed(data)
+def serve(connection: socket.socket, checker: "GrammarChecker") -> None:
+    """Answer one question, unless that takes too much, or the server does not want it any more."""
+    confine(MEMORY_BYTES)
+    send(connection, Ready())
+    check = receive(connection, Check)
+    if check is None:
+        return
+    signal.setitimer(signal.ITIMER_PROF, check.seconds)
+    threading.stack_size(STACK_BYTES)
+    with _ending_with(connection), ThreadPoolExecutor(1) as small_stack:
+        answer = small_stack.submit(checker.check, check.constraint).result()
+    send(connection, answer)
 
 
-def _send(connection: socket.socket, answer: Answer) -> None:
-    connection.sendall(encode_frame(msgspec.msgpack.encode(answer)))
+@contextmanager
+def _ending_with(connection: socket.socket) -> Iterator[None]:
+    """Meanwhile the kernel ends this process if the other side closes, whatever it is doing."""
+    fcntl.fcntl(connection, fcntl.F_SETOWN, os.getpid())
+    flags = fcntl.fcntl(connection, fcntl.F_GETFL)
+    fcntl.fcntl(connection, fcntl.F_SETFL, flags | os.O_ASYNC)  # SIGIO, which nobody handles
+    yield
+    fcntl.fcntl(connection, fcntl.F_SETFL, flags)
 
 
 class GrammarChecker:

@@ -4,4 +4,4 @@ from kernels.errors import GraniteError
 
 
 class CheckerGone(GraniteError):
-    """The process that compiles constraints ended, took too long, or does not start."""
+    """No process that compiles constraints can be had."""

@@ -1,99 +1,112 @@
-"""One life of the checking process, from the server's side: start it, ask it, see it gone."""
+"""The server's side of checking: one process for one question, which it may cost its life."""
 
 import asyncio
 import socket
-from collections import deque
-from subprocess import DEVNULL, Popen
+from collections.abc import Sequence
 
 import msgspec
 
-from engine.framing import FrameReader, encode_frame
-from engine.own_python import own_python, single_threaded
+from engine.framing import LENGTH
+from engine.nursery_process import NurseryProcess
+from engine.own_python import own_python
+from model_loader.tokenizer import Tokenizer
 from server.constraints import Constraint
 from server.grammars.errors import CheckerGone
-from server.grammars.messages import Accepted, Answer, Check, Ready, Refused, Vocabulary
+from server.grammars.messages import (
+    Accepted,
+    Check,
+    Ready,
+    Refused,
+    Vocabulary,
+    encoded,
+    receive,
+    send,
+)
 
-READ_BYTES = 2**16
+CHECKER = own_python("server.grammars.checker")
+TOO_COMPLEX = Refused("too complex to be compiled")
 SECONDS_TO_START = 60.0
+SECONDS_TO_ANSWER = 60.0
+"""On a busy machine. What takes too much ends sooner, by its processor time."""
 
 
-class CheckerProcess:
-    """Answers one question at a time."""
+class Checkers:
+    """All methods are called from one event loop."""
 
-    def __init__(
-        self, process: Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self._process = process
-        self._reader = reader
-        self._writer = writer
-        self._frames = FrameReader()
-        self._answers: deque[Answer] = deque()
-
-    @classmethod
-    async def spawn(cls, vocabulary: Vocabulary) -> "CheckerProcess":
-        """Start a process and wait until it can check.
-
-        Raises:
-            CheckerGone: it does not start.
-        """
-        ours, theirs = socket.socketpair()
-        with theirs:
-            reader, writer = await asyncio.open_unix_connection(sock=ours)
-            number = theirs.fileno()
-            # Our own interpreter, nothing from outside.
-            command = own_python("server.grammars.checker", str(number))
-            try:
-                process = Popen(  # noqa: S603
-                    command,
-                    pass_fds=(number,),
-                    stdin=DEVNULL,
-                    stderr=DEVNULL,
-                    env=single_threaded(),
-                )
-            except OSError as error:
-                writer.close()
-                raise CheckerGone(f"no process could be started: {error.strerror}") from error
-        checker = cls(process, reader, writer)
-        try:
-            checker._send(vocabulary)
-            await checker._receive(SECONDS_TO_START)
-        except BaseException:
-            await checker.end()
-            raise
-        return checker
-
-    @property
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
+    def __init__(self, tokenizer: Tokenizer, command: Sequence[str] = CHECKER) -> None:
+        """`command` starts the nursery, when there is the first thing to check."""
+        self._tokenizer = tokenizer
+        self._nursery = NurseryProcess(command, self._greet)
 
     async def check(self, constraint: Constraint, seconds: float) -> Accepted | Refused:
-        """Raises CheckerGone, after which nothing more can be asked."""
-        self._send(Check(constraint, seconds=2 * int(seconds) + 1))
-        answer = await self._receive(seconds)
-        if isinstance(answer, Ready):
-            raise CheckerGone("the process answers another question")
-        return answer
+        """TOO_COMPLEX if it takes more than `seconds` of processor time, or of another resource.
 
-    async def end(self) -> None:
-        """Leave no process, zombie or open socket behind, whatever it is doing."""
-        self._process.kill()
-        self._writer.close()
-        await asyncio.to_thread(self._process.wait)
+        If this is cancelled, the process ends.
 
-    def _send(self, message: Vocabulary | Check) -> None:
-        self._writer.write(encode_frame(msgspec.msgpack.encode(message)))
-
-    async def _receive(self, seconds: float) -> Answer:
+        Raises:
+            CheckerGone: no process can be had.
+        """
+        connection = await self._new_connection()
+        reader, writer = await asyncio.open_unix_connection(sock=connection)
         try:
-            async with asyncio.timeout(seconds):
-                while not self._answers:
-                    data = await self._reader.read(READ_BYTES)
-                    if not data:
-                        raise CheckerGone("the process ended")
-                    frames = self._frames.feed(data)
-                    self._answers += (msgspec.msgpack.decode(f, type=Answer) for f in frames)
+            async with asyncio.timeout(SECONDS_TO_ANSWER + seconds):
+                return await _ask(reader, writer, Check(constraint, seconds))
         except TimeoutError:
-            raise CheckerGone("the process took too long") from None
-        except ConnectionError:
-            raise CheckerGone("the process ended") from None
-        return self._answers.popleft()
+            return TOO_COMPLEX
+        finally:
+            writer.close()
+
+    async def close(self) -> None:
+        """End all processes."""
+        await asyncio.to_thread(self._nursery.close)
+
+    async def _new_connection(self) -> socket.socket:
+        connecting = asyncio.ensure_future(asyncio.to_thread(self._nursery.new_connection))
+        try:
+            return await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            connecting.add_done_callback(_close)
+            raise
+        except OSError as error:
+            raise CheckerGone(f"no process can be had: {error}") from error
+
+    def _greet(self, nursery: socket.socket) -> None:
+        nursery.settimeout(SECONDS_TO_START)
+        send(nursery, _vocabulary_of(self._tokenizer))
+        if receive(nursery, Ready) is None:
+            raise ConnectionError("the process that checks constraints does not start")
+        nursery.settimeout(None)
+
+
+async def _ask(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, check: Check
+) -> Accepted | Refused:
+    try:
+        await _payload(reader)  # Ready
+    except (asyncio.IncompleteReadError, ConnectionError) as error:
+        raise CheckerGone("the process ended before it was asked") from error
+    writer.write(encoded(check))
+    try:
+        payload = await _payload(reader)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return TOO_COMPLEX
+    answer: Accepted | Refused = msgspec.msgpack.decode(payload, type=Accepted | Refused)
+    return answer
+
+
+async def _payload(reader: asyncio.StreamReader) -> bytes:
+    (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+    return await reader.readexactly(length)
+
+
+def _close(connecting: asyncio.Future[socket.socket]) -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().close()
+
+
+def _vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
+    return Vocabulary(
+        token_bytes=[tokenizer.token_bytes(token_id) for token_id in range(tokenizer.vocab_size)],
+        control_tokens=dict(tokenizer.control_tokens),
+        eos_ids=list(tokenizer.eos_ids),
+    )

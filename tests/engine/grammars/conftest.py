@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.grammars.nursery_process import nursery_command
+from engine.grammars.nursery import nursery_command
 from engine.grammars.processes import GrammarProcesses
 from tests.engine.grammars.support import Start
 from tests.tiny_tokenizer import write_tokenizer

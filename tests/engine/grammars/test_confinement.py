@@ -9,8 +9,8 @@ import psutil
 import pytest
 from llguidance import LLMatcher
 
+from engine.confinement import NICENESS
 from engine.grammars.processes import GrammarProcesses
-from engine.grammars.single_grammar import NICENESS
 from sampling.grammar import InvalidGrammar
 from sampling.grammar_matcher import GrammarStuck
 from tests.engine.grammars.support import (
@@ -33,7 +33,7 @@ AMBIGUOUS = "start: e\ne: /[a-z]/ | " + " | ".join("e " * count for count in ran
 """Every further letter takes longer than all before it."""
 HOLDER = """
 import sys
-from engine.grammars.nursery_process import nursery_command
+from engine.grammars.nursery import nursery_command
 from engine.grammars.processes import GrammarProcesses
 grammars = GrammarProcesses(nursery_command(sys.argv[1], 60.0))
 matcher = grammars.compile("start: e\\ne: /[a-z]/ | e e").result().new_matcher()

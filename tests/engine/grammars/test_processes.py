@@ -10,7 +10,7 @@ from llguidance import LLMatcher
 
 from engine.grammars import processes as processes_module
 from engine.grammars.follower import Follower
-from engine.grammars.nursery_process import nursery_command
+from engine.grammars.nursery import nursery_command
 from engine.grammars.processes import GrammarProcesses
 from engine.grammars.single_grammar import MAX_FORCED
 from engine.grammars.vocabulary import load_vocabulary

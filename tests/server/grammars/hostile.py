@@ -13,11 +13,16 @@ ENDLESS = JsonSchema(json.dumps(MANY_MEMBERS))
 """Takes many seconds, and the more members the longer for each."""
 
 
-def checkers() -> list[psutil.Process]:
-    """The processes of this server that check grammars, zombies included."""
+def nurseries() -> list[psutil.Process]:
+    """The processes of this server that make those which check grammars, zombies included."""
     children = psutil.Process().children()
-    return [child for child in children if child.status() == psutil.STATUS_ZOMBIE or _checks(child)]
+    return [
+        child
+        for child in children
+        if child.status() == psutil.STATUS_ZOMBIE or "server.grammars.checker" in child.cmdline()
+    ]
 
 
-def _checks(process: psutil.Process) -> bool:
-    return any("server.grammars.checker" in word for word in process.cmdline())
+def checks() -> list[psutil.Process]:
+    """The processes that check a grammar now, each its own."""
+    return [process for nursery in nurseries() for process in nursery.children()]

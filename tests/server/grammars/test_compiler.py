@@ -3,9 +3,7 @@ anybody waits.
 """
 
 import asyncio
-import os
-import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import psutil
@@ -15,10 +13,11 @@ from engine.errors import QueueFull
 from model_loader.tokenizer import Tokenizer
 from server.constraints import Constraint, Regex
 from server.grammars import compiler as compiler_module
-from server.grammars.compiler import MAX_FLIGHTS, TOO_COMPLEX, ConstraintCompiler
+from server.grammars.compiler import MAX_AT_ONCE, MAX_FLIGHTS, ConstraintCompiler
+from server.grammars.errors import CheckerGone
 from server.grammars.messages import Accepted, Refused
-from server.grammars.process import CheckerProcess
-from tests.server.grammars.hostile import CHAIN, ENDLESS, checkers
+from server.grammars.process import TOO_COMPLEX, Checkers
+from tests.server.grammars.hostile import CHAIN, ENDLESS, checks, nurseries
 from tests.server.grammars.support import schema
 from tests.tiny_tokenizer import write_tokenizer
 
@@ -32,20 +31,21 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
 
 @pytest.fixture
 async def compiler(tokenizer: Tokenizer) -> AsyncIterator[ConstraintCompiler]:
-    compiler = ConstraintCompiler(tokenizer, seconds=2.0)
+    compiler = ConstraintCompiler(tokenizer, seconds=60.0)
     yield compiler
     await compiler.close()
 
 
 @pytest.fixture
 async def hasty(tokenizer: Tokenizer) -> AsyncIterator[ConstraintCompiler]:
-    compiler = ConstraintCompiler(tokenizer, seconds=0.2)
+    """Its time is enough for whatever is honest, and over soon."""
+    compiler = ConstraintCompiler(tokenizer, seconds=0.3)
     yield compiler
     await compiler.close()
 
 
 class Heart:
-    """Beats on the event loop; `longest_pause` is what anything else on it had to wait."""
+    """Beats on the event loop, as far as that is free."""
 
     def __init__(self) -> None:
         self.num_beats = 0
@@ -60,6 +60,12 @@ class Heart:
         self._task.cancel()
 
 
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not is_so():
+            await asyncio.sleep(0.01)
+
+
 async def test_what_is_compiled_is_remembered(compiler: ConstraintCompiler) -> None:
     first = await compiler.compile(Regex("a|b"))
     assert isinstance(first, Accepted)
@@ -69,63 +75,109 @@ async def test_what_is_compiled_is_remembered(compiler: ConstraintCompiler) -> N
     assert await compiler.compile(Regex("(")) is refusal
 
 
-async def test_one_process_is_kept_and_ended_with_the_server(tokenizer: Tokenizer) -> None:
-    compiler = ConstraintCompiler(tokenizer, seconds=2.0)
-    assert checkers() == []
+async def test_what_makes_processes_is_kept_and_ended_with_the_server(tokenizer: Tokenizer) -> None:
+    compiler = ConstraintCompiler(tokenizer, seconds=60.0)
+    assert nurseries() == []
     await compiler.compile(Regex("a"))
+    (nursery,) = nurseries()
     await compiler.compile(Regex("b"))
-    (process,) = checkers()
+    assert nurseries() == [nursery]
+    await until(lambda: checks() == [])
+    waiting = asyncio.create_task(compiler.compile(ENDLESS))
+    await until(lambda: len(checks()) == 1)
     await compiler.close()
-    assert not process.is_running()
-    assert checkers() == []
+    assert nurseries() == []
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 @pytest.mark.parametrize("hostile", [CHAIN, ENDLESS], ids=["stack", "time"])
-async def test_what_is_too_much_is_refused_and_the_next_finds_a_process(
+async def test_what_is_too_much_is_refused_and_costs_nobody_else_anything(
     hasty: ConstraintCompiler, hostile: Constraint
 ) -> None:
-    heart = Heart()
-    answer = await hasty.compile(hostile)
-    heart.stop()
-    assert answer == TOO_COMPLEX
-    assert heart.num_beats > 5
-    assert checkers() == []
+    assert isinstance(await hasty.compile(Regex("a")), Accepted)
+    (nursery,) = nurseries()
+    assert await hasty.compile(hostile) == TOO_COMPLEX
+    await until(lambda: checks() == [])
+    assert nurseries() == [nursery]
     assert isinstance(await hasty.compile(schema({"type": "object"})), Accepted)
 
 
-async def test_a_process_that_died_in_idleness_is_replaced(compiler: ConstraintCompiler) -> None:
+async def test_others_are_compiled_meanwhile_and_the_loop_is_free(
+    compiler: ConstraintCompiler,
+) -> None:
+    hostile = asyncio.create_task(compiler.compile(ENDLESS))
+    await until(lambda: any(process.cpu_times().user > 0.1 for process in checks()))
+    heart = Heart()
+    for number in range(MAX_AT_ONCE):
+        assert isinstance(await compiler.compile(Regex(f"a{number}")), Accepted)
+    await until(lambda: heart.num_beats > 5)
+    heart.stop()
+    assert not hostile.done()
+    hostile.cancel()
+
+
+async def test_so_many_are_compiled_at_once_and_no_more(
+    compiler: ConstraintCompiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    num_running, most = 0, 0
+    check = Checkers.check
+
+    async def counted(self: Checkers, constraint: Constraint, seconds: float) -> Accepted | Refused:
+        nonlocal num_running, most
+        num_running += 1
+        most = max(most, num_running)
+        try:
+            return await check(self, constraint, seconds)
+        finally:
+            num_running -= 1
+
+    monkeypatch.setattr(Checkers, "check", counted)
+    await asyncio.gather(*(compiler.compile(Regex(f"a{n}")) for n in range(3 * MAX_AT_ONCE)))
+    assert most == MAX_AT_ONCE
+
+
+async def test_what_makes_processes_is_replaced_when_it_has_died(
+    compiler: ConstraintCompiler,
+) -> None:
     await compiler.compile(Regex("a"))
-    (process,) = checkers()
-    os.kill(process.pid, signal.SIGKILL)
-    async with asyncio.timeout(10):
-        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-            await asyncio.sleep(0.01)
+    (nursery,) = nurseries()
+    nursery.kill()
+    await until(lambda: nursery.status() == psutil.STATUS_ZOMBIE)
     assert isinstance(await compiler.compile(Regex("b")), Accepted)
+    assert nurseries() != [nursery]
+
+
+async def test_without_processes_the_constraint_is_not_to_blame(tokenizer: Tokenizer) -> None:
+    for command in (["/bin/false"], ["/no/such/program"]):
+        checkers = Checkers(tokenizer, command)
+        for _ in range(2):
+            with pytest.raises(CheckerGone):
+                await checkers.check(Regex("a"), 60.0)
+        await checkers.close()
 
 
 async def test_many_who_want_the_same_wait_for_one_compilation(
     hasty: ConstraintCompiler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Constraint] = []
-    check = CheckerProcess.check
+    check = Checkers.check
 
-    async def counted(
-        self: CheckerProcess, constraint: Constraint, seconds: float
-    ) -> Accepted | Refused:
+    async def counted(self: Checkers, constraint: Constraint, seconds: float) -> Accepted | Refused:
         asked.append(constraint)
         return await check(self, constraint, seconds)
 
-    monkeypatch.setattr(CheckerProcess, "check", counted)
+    monkeypatch.setattr(Checkers, "check", counted)
     answers = await asyncio.gather(*(hasty.compile(ENDLESS) for _ in range(32)))
     assert set(answers) == {TOO_COMPLEX}
     assert asked == [ENDLESS]
 
 
-async def test_what_took_too_long_is_tried_again_after_a_while(
+async def test_what_took_too_much_is_tried_again_after_a_while(
     hasty: ConstraintCompiler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert await hasty.compile(ENDLESS) == TOO_COMPLEX
-    monkeypatch.setattr(CheckerProcess, "spawn", None)  # nothing may be started
+    monkeypatch.setattr(Checkers, "check", None)  # nothing may be asked
     assert await hasty.compile(ENDLESS) == TOO_COMPLEX
     monkeypatch.setattr(compiler_module, "SECONDS_OF_REFUSAL", 0.0)
     with pytest.raises(TypeError):
@@ -133,19 +185,16 @@ async def test_what_took_too_long_is_tried_again_after_a_while(
 
 
 async def test_work_that_nobody_waits_for_is_ended(compiler: ConstraintCompiler) -> None:
-    await compiler.compile(Regex("a"))
-    (process,) = checkers()
     waiting = [asyncio.create_task(compiler.compile(ENDLESS)) for _ in range(3)]
-    await asyncio.sleep(0.2)
+    await until(lambda: any(process.cpu_times().user > 0.1 for process in checks()))
+    (process,) = checks()
     for task in waiting[:2]:
         task.cancel()
-    await asyncio.sleep(0.1)
+    await asyncio.wait(waiting[:2])
     assert process.is_running()
+    assert not waiting[2].done()
     waiting[2].cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
-    async with asyncio.timeout(10):
-        while checkers():
-            await asyncio.sleep(0.01)
+    await until(lambda: checks() == [])
     assert isinstance(await compiler.compile(Regex("b")), Accepted)
 
 
@@ -170,12 +219,12 @@ async def test_memory_of_old_outcomes_is_bounded(
     assert await compiler.compile(Regex("first" * 50)) is not first
 
 
-async def test_the_checker_s_memory_is_bounded_and_its_priority_low(
-    compiler: ConstraintCompiler,
-) -> None:
-    await compiler.compile(Regex("a"))
-    (process,) = checkers()
+async def test_a_check_has_limited_memory_and_low_priority(compiler: ConstraintCompiler) -> None:
+    waiting = asyncio.create_task(compiler.compile(ENDLESS))
+    await until(lambda: any(process.cpu_times().user > 0.1 for process in checks()))
+    (process,) = checks()
     limits = Path(f"/proc/{process.pid}/limits").read_text()
     (line,) = (line for line in limits.splitlines() if line.startswith("Max address space"))
-    assert int(line.split()[3]) == 2 * 2**30
+    assert 2**30 < int(line.split()[3]) < 2**32
     assert process.nice() > 0
+    waiting.cancel()

@@ -1,51 +1,60 @@
-"""The worker's side of the nursery: starts it when it is needed, and asks it for new processes."""
+"""The other side of a nursery: starts it when it is needed, and has it make processes."""
 
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from subprocess import DEVNULL, Popen
 
-from engine.own_python import own_python, single_threaded
+from engine.own_python import single_threaded
+
+Greet = Callable[[socket.socket], None]
 
 
-def nursery_command(checkpoint: str, seconds: float) -> tuple[str, ...]:
-    return own_python("engine.grammars.nursery", checkpoint, str(seconds))
+def no_greeting(connection: socket.socket) -> None:
+    """The nursery knows all that it needs."""
 
 
 class NurseryProcess:
     """Safe to use from several threads. The one that uses it first must live as long as it."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        """Started with the number of its socket's file descriptor as the last argument."""
+    def __init__(self, command: Sequence[str], greet: Greet = no_greeting) -> None:
+        """Started with the number of its socket's file descriptor as the last argument.
+
+        `greet` is the first to talk to it, whenever it has been started.
+        """
         self._command = command
+        self._greet = greet
         self._lock = threading.Lock()
         self._process: Popen[bytes] | None = None
         self._connection: socket.socket | None = None
 
     def new_connection(self) -> socket.socket:
-        """To a new process. If none can be had, the connection ends at once.
+        """To a new process. If none can be made, the connection ends at once.
 
         Raises:
-            OSError: no process can be started.
+            OSError: the nursery cannot be started or greeted.
         """
         ours, theirs = socket.socketpair()
-        with theirs, self._lock:
-            if self._connection is None or not self._sent(self._connection, theirs):
-                self._end()
-                self._sent(self._start(), theirs)
+        try:
+            with theirs, self._lock:
+                self._hand_over(theirs)
+        except OSError:
+            ours.close()
+            raise
         return ours
 
     def close(self) -> None:
         with self._lock:
             self._end()
 
-    def _sent(self, connection: socket.socket, theirs: socket.socket) -> bool:
-        """False if the nursery has gone."""
-        try:
-            socket.send_fds(connection, [b"+"], [theirs.fileno()])
-        except ConnectionError:
-            return False
-        return True
+    def _hand_over(self, theirs: socket.socket) -> None:
+        if self._connection is not None:
+            try:
+                socket.send_fds(self._connection, [b"+"], [theirs.fileno()])
+                return
+            except ConnectionError:  # it has died
+                self._end()
+        socket.send_fds(self._start(), [b"+"], [theirs.fileno()])
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -60,6 +69,7 @@ class NurseryProcess:
                 ours.close()
                 raise
         self._connection = ours
+        self._greet(ours)
         return ours
 
     def _end(self) -> None:
