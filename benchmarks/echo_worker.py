@@ -9,13 +9,13 @@ import sys
 import time
 from collections.abc import Callable
 
-from engine.grammars import GrammarCompiler
+from engine.grammars.nursery import nursery_command
+from engine.grammars.processes import GrammarProcesses
 from engine.interface import EngineInfo
 from engine.options import EngineOptions
 from engine.step import NewToken, StepPlan, StepResults
 from engine.warm_up import Loaded
 from engine.worker import run_worker
-from sampling.grammar import GrammarVocabulary
 
 VOCAB_SIZE = 100_352
 """Granite's: no prompt has an id beyond it."""
@@ -54,11 +54,9 @@ def load(options: EngineOptions, _progress: Callable[[float], None]) -> Loaded:
         num_slots=options.num_slots,
     )
     _, _, seconds = options.checkpoint.partition(":")
-    return Loaded(EchoRunner(float(seconds)), info, frozenset(), GrammarCompiler(_no_vocabulary))
-
-
-def _no_vocabulary() -> GrammarVocabulary:
-    raise NotImplementedError("an echo follows no grammar")
+    # An echo follows no grammar: one that comes finds no tokenizer, and fails.
+    grammars = GrammarProcesses(nursery_command(options.checkpoint, options.grammar_seconds))
+    return Loaded(EchoRunner(float(seconds)), info, frozenset(), grammars)
 
 
 if __name__ == "__main__":
