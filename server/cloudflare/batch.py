@@ -7,9 +7,10 @@ from typing import Any
 
 from engine.errors import EngineUnavailable, QueueFull
 from kernels.errors import GraniteError
-from server.cloudflare.batch_request import DEFAULT_MAX_TOKENS, Item
+from server.cloudflare.batch_request import Item
 from server.cloudflare.errors import error_fields
 from server.cloudflare.generating import Outcome, Task, whole_result
+from server.cloudflare.generation_fields import BATCH_MAX_TOKENS
 from server.cloudflare.result import usage_object
 from server.error_responses import failure
 from server.events import Usage
@@ -58,7 +59,7 @@ class BatchDoer:
             fields=item,
             model=model,
             client=client,
-            default_tokens=DEFAULT_MAX_TOKENS,
+            default_tokens=BATCH_MAX_TOKENS,
             is_background=job is not None,
         )
         used: list[Usage] = []

@@ -9,14 +9,25 @@ from server.cloudflare.generation_fields import GenerationFields
 from server.cloudflare.messages_request import MessagesRequest
 from server.cloudflare.prompt_request import PromptRequest
 from server.errors import ApiError, BadRequest
+from server.field_notes import SchemaOf, does
 from server.openai.request_body import IGNORED_FIELDS_HEADER, Parsed, check_body
 from server.openai.request_model import RequestBody
 from server.services import Services
 
-DEFAULT_MAX_TOKENS = 256
 MAX_REQUESTS = 1000
 
-Reference = Annotated[str, StringConstraints(max_length=512)]
+Reference = Annotated[
+    Annotated[str, StringConstraints(max_length=512)] | None,
+    does("in a batch only: repeated beside the response"),
+]
+
+
+class PromptItem(PromptRequest):
+    external_reference: Reference = None
+
+
+class MessagesItem(MessagesRequest):
+    external_reference: Reference = None
 
 
 class BatchRequest(RequestBody):
@@ -25,15 +36,11 @@ class BatchRequest(RequestBody):
         "stream": (False,),
     }
 
-    requests: list[dict[str, Any]] = Field(min_length=1, max_length=MAX_REQUESTS)
-
-
-class PromptItem(PromptRequest):
-    external_reference: Reference | None = None
-
-
-class MessagesItem(MessagesRequest):
-    external_reference: Reference | None = None
+    requests: Annotated[
+        list[Annotated[dict[str, Any], SchemaOf(PromptItem, MessagesItem)]],
+        Field(min_length=1, max_length=MAX_REQUESTS),
+        does("bodies with a `prompt` or `messages`, without `stream`"),
+    ]
 
 
 Item = PromptItem | MessagesItem

@@ -1,24 +1,29 @@
 """The fields that all forms of a text generation request share, with Workers AI's own ranges."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from server.cloudflare.response_format import ResponseFormat
 from server.constraints import TextForm
+from server.field_notes import does, harmless_fields
 from server.openai.chat_request import ChatRequest
 from server.openai.completion_request import CompletionRequest
-from server.openai.field_policy import HARMLESS_FIELDS, UNSUPPORTED_FIELDS
+from server.openai.field_policy import UNSUPPORTED_FIELDS
 from server.openai.request_model import RequestBody
+from server.openai.sampling_types import FrequencyPenalty, MaxTokens, PresencePenalty, TopP
 from server.question import Prompt, Question, SamplingWishes
 
 DEFAULT_MAX_TOKENS = 2000
+BATCH_MAX_TOKENS = 256
 DEFAULT_TEMPERATURE = 0.6
 MIN_REPETITION_PENALTY = 0.01
 """Logits are divided by it, so that the documented 0 cannot be meant."""
 
-_ELSEWHERE = {*ChatRequest.model_fields, *CompletionRequest.model_fields} - HARMLESS_FIELDS
+_ELSEWHERE = {*ChatRequest.model_fields, *CompletionRequest.model_fields} - harmless_fields(
+    CompletionRequest
+)
 
 
 class GenerationFields(RequestBody):
@@ -36,16 +41,47 @@ class GenerationFields(RequestBody):
         "requests": (),
     }
 
-    max_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
-    temperature: float | None = Field(None, ge=0, le=5)
-    top_p: float | None = Field(None, ge=0.001, le=1)
-    top_k: int | None = Field(None, ge=1, le=50)
-    seed: int | None = Field(None, ge=1, le=9_999_999_999)
-    repetition_penalty: float | None = Field(None, ge=MIN_REPETITION_PENALTY, le=2)
-    frequency_penalty: float | None = Field(None, ge=-2, le=2)
-    presence_penalty: float | None = Field(None, ge=-2, le=2)
-    response_format: ResponseFormat | None = None
-    stream: bool | None = None
+    max_tokens: Annotated[
+        MaxTokens,
+        does(
+            "the most tokens of the reply; less if the context ends",
+            otherwise=f"`{DEFAULT_MAX_TOKENS}`; in a batch `{BATCH_MAX_TOKENS}`",
+        ),
+    ] = None
+    temperature: Annotated[
+        float | None,
+        Field(ge=0, le=5),
+        does("0 takes the likeliest token", default=DEFAULT_TEMPERATURE),
+    ] = None
+    top_p: Annotated[TopP, Field(ge=0.001)] = None
+    top_k: Annotated[
+        int | None,
+        Field(ge=1, le=50),
+        does("leaves so many of the likeliest tokens", otherwise="all"),
+    ] = None
+    seed: Annotated[
+        int | None,
+        Field(ge=1, le=9_999_999_999),
+        does("the same seed gives the same reply", otherwise="drawn"),
+    ] = None
+    repetition_penalty: Annotated[
+        float | None,
+        Field(ge=MIN_REPETITION_PENALTY, le=2),
+        does(
+            "above 1, tokens of the prompt and the reply become less likely; "
+            "logits are divided by it, so it cannot be 0",
+            default=1,
+        ),
+    ] = None
+    frequency_penalty: FrequencyPenalty = None
+    presence_penalty: PresencePenalty = None
+    response_format: Annotated[
+        ResponseFormat | None, does("demands a form of the reply", otherwise="text")
+    ] = None
+    stream: Annotated[
+        bool | None,
+        does("the reply comes in pieces; also with `response_format`", default=False),
+    ] = None
 
     prompt_field: ClassVar[str]
 
@@ -55,10 +91,6 @@ class GenerationFields(RequestBody):
     @property
     def wants_json(self) -> bool:
         return self.response_format is not None and self.response_format.is_json
-
-    def unknown_fields(self) -> list[str]:
-        in_format = self.response_format.unknown_fields() if self.response_format else ()
-        return [*super().unknown_fields(), *(f"response_format.{name}" for name in in_format)]
 
     def question(self, default_tokens: int = DEFAULT_MAX_TOKENS) -> Question:
         """Raises BadRequest for fields that do not go together."""

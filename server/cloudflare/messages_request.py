@@ -1,35 +1,31 @@
 """The messages form of a text generation request: a conversation, with tools if there are any."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator
+from pydantic import Field
 
 from server.cloudflare.generation_fields import GenerationFields
-from server.cloudflare.tool_fields import WorkersToolFields, as_openai_calls
+from server.cloudflare.tool_fields import Calls, WorkersToolFields
 from server.errors import BadRequest
-from server.openai.chat_prompt import Messages, unknown_in
+from server.field_notes import does
+from server.openai.messages import MAX_MESSAGES, Message
 from server.question import ChatPrompt, Prompt
 
 
-def _as_openai_messages(messages: object) -> object:
-    return [_as_openai(each) for each in messages] if isinstance(messages, list) else messages
-
-
-def _as_openai(message: object) -> object:
+class WorkersMessage(Message):
     """Workers AI has no ids of calls, and its clients send no null for missing content."""
-    if not isinstance(message, Mapping):
-        return message
-    said: dict[str, Any] = {**message}
-    if said.get("tool_calls") is not None:
-        said["tool_calls"] = as_openai_calls(said["tool_calls"])
-    return said
+
+    tool_calls: Calls = None
 
 
 class MessagesRequest(WorkersToolFields, GenerationFields):
     prompt_field: ClassVar[str] = "messages"
 
-    messages: Annotated[Messages, BeforeValidator(_as_openai_messages)]
+    messages: Annotated[
+        list[WorkersMessage],
+        Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True),
+        does("the conversation so far; `tool` messages need no id"),
+    ]
 
     def neutral_prompt(self) -> Prompt:
         return ChatPrompt(
@@ -47,6 +43,3 @@ class MessagesRequest(WorkersToolFields, GenerationFields):
             if message.content is None and not calls:
                 words = f"content of this {message.role} message is missing"
                 raise BadRequest(words, f"{where}.content")
-
-    def unknown_fields(self) -> list[str]:
-        return [*super().unknown_fields(), *unknown_in(self.messages)]

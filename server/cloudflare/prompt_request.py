@@ -1,18 +1,24 @@
 """The prompt form of a text generation request."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from server.cloudflare.generation_fields import GenerationFields
+from server.field_notes import does
 from server.question import ChatMessage, ChatPrompt, Prompt, TextPrompt
 
 
 class PromptRequest(GenerationFields):
     prompt_field: ClassVar[str] = "prompt"
 
-    prompt: str = Field(min_length=1)
-    raw: bool | None = None
+    prompt: Annotated[
+        str, Field(min_length=1), does("one user's turn; the other form has `messages`")
+    ]
+    raw: Annotated[
+        bool | None,
+        does("the prompt is not a turn: it spells control tokens itself", default=False),
+    ] = None
 
     def neutral_prompt(self) -> Prompt:
         """A raw prompt spells the model's control tokens itself; any other is a user's turn."""

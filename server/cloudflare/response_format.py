@@ -1,10 +1,11 @@
 """`response_format`: the form that the text is to have. A schema stands there without a wrapper."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from server.constraints import ANY_OBJECT, TextForm
 from server.errors import BadRequest
+from server.field_notes import does
 from server.openai.request_model import RequestModel
 from server.schema_text import json_schema
 
@@ -14,8 +15,14 @@ FIELD = "response_format"
 class ResponseFormat(RequestModel):
     """OpenAI's wrapper around the schema, with its `name`, is taken too."""
 
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: dict[str, Any] | None = None
+    type: Annotated[Literal["text", "json_object", "json_schema"], does("the form of the reply")]
+    json_schema: Annotated[
+        dict[str, Any] | None,
+        does(
+            "with `json_schema` only: the schema itself, or OpenAI's wrapper with a name around it",
+            otherwise="none; required with `json_schema`",
+        ),
+    ] = None
 
     @property
     def is_json(self) -> bool:

@@ -2,26 +2,37 @@
 
 import json
 from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
-from server.openai.tools import ToolFields
+from server.field_notes import does
+from server.openai.messages import MAX_TOOL_CALLS, ToolCall
+from server.openai.request_model import RequestModel
+from server.openai.tools import (
+    MAX_TOOLS,
+    FunctionDefinition,
+    FunctionName,
+    FunctionTool,
+    ToolFields,
+)
+
+_MANY = Field(max_length=MAX_TOOLS)
+_MANY_CALLS = Field(max_length=MAX_TOOL_CALLS)
 
 
-class WorkersToolFields(ToolFields):
-    """Tools may be flat, `{name, description, parameters}`; functions may be `{name, code}`."""
+class BareCall(RequestModel):
+    """A call of an earlier turn, as Workers AI's results have it."""
 
-    @field_validator("tools", mode="before")
-    @classmethod
-    def _wrap_flat_tools(cls, tools: object) -> object:
-        return [_wrapped(tool) for tool in tools] if isinstance(tools, list) else tools
+    name: Annotated[str, does("which function was called")]
+    arguments: Annotated[dict[str, Any], does("shown to the model as JSON")]
 
-    @field_validator("functions", mode="before")
-    @classmethod
-    def _describe_by_code(cls, functions: object) -> object:
-        return (
-            [_described(each) for each in functions] if isinstance(functions, list) else functions
-        )
+
+class CodeFunction(RequestModel):
+    """A function whose source the caller's own library runs."""
+
+    name: Annotated[FunctionName, does("what the model calls it")]
+    code: Annotated[str, does("shown to the model as its description; nothing runs it")]
 
 
 def _wrapped(tool: object) -> object:
@@ -37,7 +48,7 @@ def _described(function: object) -> object:
     return {"description": function["code"], **rest}
 
 
-def as_openai_calls(calls: object) -> object:
+def _as_openai_calls(calls: object) -> object:
     """Calls of earlier turns, also as `{name, arguments: object}`, with arguments as text."""
     return [_as_openai_call(call) for call in calls] if isinstance(calls, list) else calls
 
@@ -55,3 +66,37 @@ def _as_openai_call(call: object) -> object:
         "type": "function",
         "function": {"name": function["name"], "arguments": text},
     }
+
+
+Calls = Annotated[
+    Annotated[list[ToolCall], _MANY_CALLS] | None,
+    BeforeValidator(
+        _as_openai_calls,
+        json_schema_input_type=Annotated[list[ToolCall | BareCall], _MANY_CALLS] | None,
+    ),
+    does("an assistant's calls, in OpenAI's shape or Workers AI's"),
+]
+
+
+class WorkersToolFields(ToolFields):
+    """Tools may be flat, `{name, description, parameters}`; functions may be `{name, code}`."""
+
+    @field_validator(
+        "tools",
+        mode="before",
+        json_schema_input_type=Annotated[list[FunctionDefinition | FunctionTool], _MANY] | None,
+    )
+    @classmethod
+    def _wrap_flat_tools(cls, tools: object) -> object:
+        return [_wrapped(tool) for tool in tools] if isinstance(tools, list) else tools
+
+    @field_validator(
+        "functions",
+        mode="before",
+        json_schema_input_type=Annotated[list[CodeFunction | FunctionDefinition], _MANY] | None,
+    )
+    @classmethod
+    def _describe_by_code(cls, functions: object) -> object:
+        return (
+            [_described(each) for each in functions] if isinstance(functions, list) else functions
+        )

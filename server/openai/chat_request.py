@@ -1,21 +1,28 @@
 """The body of POST /v1/chat/completions."""
 
-from pydantic import Field
+from typing import Annotated
 
-from sampling.params import MAX_TOP_LOGPROBS
 from server.errors import BadRequest
+from server.field_notes import does
 from server.openai.call_format import CallFormat
-from server.openai.chat_prompt import ChatPromptFields, Messages, unknown_in
+from server.openai.chat_prompt import ChatPromptFields, Messages
 from server.openai.generation_fields import GenerationFields
+from server.openai.sampling_types import MaxTokens, TopLogprobs
 from server.question import Question
 from server.tools import ToolMode
 
 
 class ChatRequest(ChatPromptFields, GenerationFields):
     messages: Messages
-    max_completion_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
-    logprobs: bool | None = None
-    top_logprobs: int | None = Field(None, ge=0, le=MAX_TOP_LOGPROBS)
+    max_completion_tokens: Annotated[
+        MaxTokens, does("today's name of `max_tokens`; not both", otherwise="`max_tokens`")
+    ] = None
+    logprobs: Annotated[
+        bool | None, does("each token of the reply has its log-probability", default=False)
+    ] = None
+    top_logprobs: Annotated[
+        TopLogprobs, does("with `logprobs`, so many alternatives for each token", default=0)
+    ] = None
 
     @property
     def wanted_tokens(self) -> int | None:
@@ -26,9 +33,6 @@ class ChatRequest(ChatPromptFields, GenerationFields):
     def num_logprobs(self) -> int | None:
         """How many alternatives accompany each token; None: no log-probabilities at all."""
         return (self.top_logprobs or 0) if self.logprobs else None
-
-    def unknown_fields(self) -> list[str]:
-        return [*super().unknown_fields(), *unknown_in(self.messages)]
 
     @property
     def call_format(self) -> CallFormat:

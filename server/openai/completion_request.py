@@ -6,7 +6,9 @@ from pydantic import Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from server.errors import BadRequest
-from server.openai.generation_fields import MAX_CHOICES, GenerationFields
+from server.field_notes import does
+from server.openai.generation_fields import GenerationFields
+from server.openai.sampling_types import MAX_COUNT, BestOf
 from server.question import InfillPrompt, Question, TextPrompt, TokenPrompt
 from server.question import Prompt as NeutralPrompt
 
@@ -15,7 +17,17 @@ MAX_PROMPTS = 16
 MAX_TOTAL_CHOICES = 64
 
 Prompt = str | list[int]
-
+_TokenIds = Annotated[list[int], Field(min_length=1)]
+_PromptInput = (
+    str
+    | _TokenIds
+    | Annotated[list[str], Field(min_length=1, max_length=MAX_PROMPTS)]
+    | Annotated[list[_TokenIds], Field(min_length=1, max_length=MAX_PROMPTS)]
+)
+ParseSpecial = Annotated[
+    bool | None,
+    does("text such as `<|start_of_role|>` in a prompt is a control token", default=False),
+]
 
 PROMPT_SHAPE = (
     "must be a string, a list of token ids, or a list of up to "
@@ -48,13 +60,42 @@ def _as_prompt(value: object) -> Prompt | None:
 
 
 class CompletionRequest(GenerationFields):
-    prompt: Annotated[list[Prompt], PlainValidator(as_prompts)]
-    max_tokens: int | None = Field(None, ge=0, le=2**31 - 1)
-    logprobs: int | None = Field(None, ge=0, le=5)
-    parse_special: bool | None = None
-    best_of: int | None = Field(None, ge=1, le=MAX_CHOICES)
-    echo: bool | None = None
-    suffix: str | None = None
+    prompt: Annotated[
+        list[Prompt],
+        PlainValidator(as_prompts, json_schema_input_type=_PromptInput),
+        does("one or several, as text or as token ids; prompts times `n` at most 64"),
+    ]
+    max_tokens: Annotated[
+        int | None,
+        Field(ge=0, le=MAX_COUNT),
+        does(
+            "the most tokens of the reply; with the prompt at most the context; "
+            "0 with `echo` or `prompt_logprobs` only",
+            default=DEFAULT_MAX_TOKENS,
+        ),
+    ] = None
+    logprobs: Annotated[
+        int | None,
+        Field(ge=0, le=5),
+        does("each token of the reply has its log-probability, and those of so many alternatives"),
+    ] = None
+    parse_special: ParseSpecial = None
+    best_of: BestOf = None
+    echo: Annotated[
+        bool | None,
+        does(
+            "the text begins with the prompt, and `logprobs` with those of its tokens, the first "
+            "`null`",
+            default=False,
+        ),
+    ] = None
+    suffix: Annotated[
+        str | None,
+        does(
+            "text after a gap that the model fills, by the checkpoint's FIM tokens; the prompt "
+            "may then be empty; not with `echo`; 400 if the tokenizer has no such tokens"
+        ),
+    ] = None
 
     @property
     def num_candidates(self) -> int:

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 
 from server.constraints import ANY_OBJECT, Choice, Gbnf, Lark, Regex, TextForm
 from server.errors import BadRequest, UnsupportedParameter, shown
+from server.field_notes import does, harmless
 from server.openai.request_model import RequestModel
 from server.schema_text import check_size, json_schema
 
@@ -17,20 +18,34 @@ Options = Annotated[list[NonEmpty], Field(min_length=1, max_length=MAX_OPTIONS)]
 SchemaName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 Schema = dict[str, Any] | NonEmpty
 
+SCHEMA = "JSON that follows this schema, which may be written as text"
+REGEX = "a regular expression in Rust's syntax, without look-around and references back"
+CHOICE = "one of these texts"
+GRAMMAR = "a grammar: llama.cpp's GBNF if it has `::=`, else llguidance's Lark"
+
 
 class NamedSchema(RequestModel):
-    name: SchemaName
-    description: str | None = None
-    schema_: dict[str, Any] = Field(alias="schema")
-    strict: bool | None = None
+    name: Annotated[SchemaName, harmless("a reply has one form, which needs no name")]
+    description: Annotated[
+        str | None, harmless("the form is enforced; the model is not told of it")
+    ] = None
+    schema_: Annotated[dict[str, Any], does("the reply follows it")] = Field(alias="schema")
+    strict: Annotated[
+        bool | None, does("refuse a schema of which a part cannot be guaranteed", default=False)
+    ] = None
 
 
 class ResponseFormat(RequestModel):
     """`schema` beside `json_object` is how llama.cpp and others have it."""
 
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: NamedSchema | None = None
-    schema_: dict[str, Any] | None = Field(None, alias="schema")
+    type: Annotated[Literal["text", "json_object", "json_schema"], does("the form of the reply")]
+    json_schema: Annotated[
+        NamedSchema | None,
+        does("with `json_schema` only", otherwise="none; required with `json_schema`"),
+    ] = None
+    schema_: Annotated[
+        dict[str, Any] | None, does("with `json_object` only: the reply follows it")
+    ] = Field(None, alias="schema")
 
     def form(self) -> TextForm | None:
         """Raises BadRequest for a schema that is missing, or cannot be one."""
@@ -48,12 +63,16 @@ class ResponseFormat(RequestModel):
 class StructuredOutputs(RequestModel):
     """vLLM's: exactly one form."""
 
-    json_: Schema | None = Field(None, alias="json")
-    regex: NonEmpty | None = None
-    choice: Options | None = None
-    grammar: NonEmpty | None = None
-    json_object: Literal[True] | None = None
-    disable_any_whitespace: bool | None = None
+    json_: Annotated[Schema | None, does(SCHEMA)] = Field(None, alias="json")
+    regex: Annotated[NonEmpty | None, does(REGEX)] = None
+    choice: Annotated[Options | None, does(CHOICE)] = None
+    grammar: Annotated[NonEmpty | None, does(GRAMMAR)] = None
+    json_object: Annotated[Literal[True] | None, does("any JSON object")] = None
+    disable_any_whitespace: Annotated[bool | None, does("JSON has no spaces", default=False)] = None
+
+    def unknown_fields(self) -> list[str]:
+        """None: what is not known is refused, or asks for nothing."""
+        return []
 
     def form(self) -> TextForm:
         """Raises BadRequest for none or several, UnsupportedParameter for another kind."""
@@ -77,16 +96,21 @@ class StructuredOutputs(RequestModel):
 
 
 class ConstraintFields(RequestModel):
-    response_format: ResponseFormat | None = None
-    structured_outputs: StructuredOutputs | None = None
-    guided_json: Schema | None = None
-    guided_regex: NonEmpty | None = None
-    guided_choice: Options | None = None
-    guided_grammar: NonEmpty | None = None
-    json_schema: Schema | None = None
-    regex: NonEmpty | None = None
-    ebnf: NonEmpty | None = None
-    grammar: str | None = None
+    response_format: Annotated[
+        ResponseFormat | None, does("OpenAI's way to demand a form of the reply", otherwise="text")
+    ] = None
+    structured_outputs: Annotated[
+        StructuredOutputs | None,
+        does("vLLM's way: exactly one form; its other options are refused"),
+    ] = None
+    guided_json: Annotated[Schema | None, does(SCHEMA)] = None
+    guided_regex: Annotated[NonEmpty | None, does(REGEX)] = None
+    guided_choice: Annotated[Options | None, does(CHOICE)] = None
+    guided_grammar: Annotated[NonEmpty | None, does(GRAMMAR)] = None
+    json_schema: Annotated[Schema | None, does(SCHEMA)] = None
+    regex: Annotated[NonEmpty | None, does(REGEX)] = None
+    ebnf: Annotated[NonEmpty | None, does(GRAMMAR)] = None
+    grammar: Annotated[str | None, does(GRAMMAR)] = None
 
     @property
     def form(self) -> tuple[TextForm | None, str]:
@@ -113,10 +137,6 @@ class ConstraintFields(RequestModel):
             (_, first), (_, second), *_ = given
             raise BadRequest(f"give {first} or {second}, not both", second)
         return given[0] if given else (None, "response_format")
-
-    def unknown_fields(self) -> list[str]:
-        in_format = self.response_format.unknown_fields() if self.response_format else ()
-        return [*super().unknown_fields(), *(f"response_format.{name}" for name in in_format)]
 
 
 def _schema_form(schema: Schema | None, name: str, *, is_compact: bool = False) -> TextForm | None:

@@ -1,30 +1,12 @@
-"""What becomes of every request field known from OpenAI or a peer: the one table, for all routes.
+"""The request fields known from OpenAI or a peer that this server refuses: one table, all routes.
 
-Fields of the request models are honoured, unless listed as harmless: checked, then without effect.
-Fields listed as unsupported are refused by name, unless their value asks for nothing or the
-route's request model has them.
+They are refused by name, unless their value asks for nothing or the route's request model has them.
+What becomes of the fields of the models, the models say themselves (server.field_notes).
 """
 
 from collections.abc import Mapping
 
 from server.errors import UnsupportedParameter
-
-HARMLESS_FIELDS = frozenset(
-    {
-        "add_special_tokens",  # the model has no beginning-of-sequence token
-        "cache_prompt",
-        "cache_salt",
-        "metadata",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "route",
-        "safety_identifier",
-        "service_tier",
-        "session_id",
-        "trace",
-        "user",
-    }
-)
 
 UNSUPPORTED_FIELDS: Mapping[str, tuple[object, ...]] = {
     # OpenAI

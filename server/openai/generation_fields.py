@@ -3,76 +3,99 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import StringConstraints
 
-from sampling.params import MAX_LOGIT_BIAS_ENTRIES, MAX_STOP_TOKEN_IDS, MAX_TOP_LOGPROBS
 from server.errors import BadRequest
+from server.field_notes import does, harmless
 from server.openai.constraint_fields import ConstraintFields
+from server.openai.metadata import Metadata
 from server.openai.request_model import RequestModel
 from server.openai.routing_fields import RoutingFields
+from server.openai.sampling_types import (
+    Choices,
+    FrequencyPenalty,
+    IgnoreEos,
+    LogitBias,
+    MaxTokens,
+    MinP,
+    MinTokens,
+    PresencePenalty,
+    RepetitionPenalty,
+    Seed,
+    Stops,
+    StopTokenIds,
+    Temperature,
+    TopA,
+    TopK,
+    TopLogprobs,
+    TopP,
+)
 from server.question import SamplingWishes
 
 _TOKEN_ID = re.compile("0|[1-9][0-9]{0,8}", re.ASCII)
 
-MAX_CHOICES = 16
-MAX_STOPS = 16
-MAX_STOP_LENGTH = 256
-
 ShortText = Annotated[str, StringConstraints(max_length=512)]
-MetadataKey = Annotated[str, StringConstraints(max_length=64)]
-StopString = Annotated[str, StringConstraints(min_length=1, max_length=MAX_STOP_LENGTH)]
+
+AddSpecialTokens = Annotated[bool | None, harmless("the model has no token that begins a sequence")]
+OwnCache = harmless("what is kept for later prompts is this server's own affair")
+Watched = harmless("nobody is watched here; under `/api/v1` it is kept with the generation")
 
 
 class StreamOptions(RequestModel):
-    include_usage: bool | None = None
-    continuous_usage_stats: bool | None = None
-    include_obfuscation: Literal[False] | None = None
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-Stops = Annotated[list[StopString] | None, BeforeValidator(_as_list)]
+    include_usage: Annotated[
+        bool | None, does("a last chunk, without choices, has the usage", default=False)
+    ] = None
+    continuous_usage_stats: Annotated[
+        bool | None, does("with `include_usage`, every chunk has the usage so far", default=False)
+    ] = None
+    include_obfuscation: Annotated[
+        Literal[False] | None, does("no chunk is padded", default=False)
+    ] = None
 
 
 class GenerationFields(ConstraintFields, RoutingFields):
     """`None` stands for the documented default everywhere, as OpenAI's clients may send null."""
 
-    model: str
-    temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, ge=0, le=1)
-    top_k: int | None = Field(None, ge=-1, le=2**31 - 1)
-    min_p: float | None = Field(None, ge=0, le=1)
-    top_a: float | None = Field(None, ge=0, le=1)
-    repetition_penalty: float | None = Field(None, ge=0.01, le=10)
-    frequency_penalty: float | None = Field(None, ge=-2, le=2)
-    presence_penalty: float | None = Field(None, ge=-2, le=2)
-    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = Field(
-        None, max_length=MAX_LOGIT_BIAS_ENTRIES
-    )
-    stop: Stops = Field(None, max_length=MAX_STOPS)
-    stop_token_ids: list[int] | None = Field(None, max_length=MAX_STOP_TOKEN_IDS)
-    seed: int | None = Field(None, ge=-(2**63), le=2**63 - 1)
-    max_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
-    min_tokens: int | None = Field(None, ge=0, le=2**31 - 1)
-    ignore_eos: bool | None = None
-    n: int | None = Field(None, ge=1, le=MAX_CHOICES)
-    prompt_logprobs: int | None = Field(None, ge=0, le=MAX_TOP_LOGPROBS)
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    model: Annotated[str, does("a served name, exactly")]
+    temperature: Temperature = None
+    top_p: TopP = None
+    top_k: TopK = None
+    min_p: MinP = None
+    top_a: TopA = None
+    repetition_penalty: RepetitionPenalty = None
+    frequency_penalty: FrequencyPenalty = None
+    presence_penalty: PresencePenalty = None
+    logit_bias: LogitBias = None
+    stop: Stops = None
+    stop_token_ids: StopTokenIds = None
+    seed: Seed = None
+    max_tokens: MaxTokens = None
+    min_tokens: MinTokens = None
+    ignore_eos: IgnoreEos = None
+    n: Choices = None
+    prompt_logprobs: Annotated[
+        TopLogprobs,
+        does(
+            "for every prompt token its log-probability, its rank and that many alternatives, by "
+            "id, in vLLM's shape: beside the choices of a chat, in each choice of a completion; "
+            "not in a stream"
+        ),
+    ] = None
+    stream: Annotated[bool | None, does("the reply comes in chunks", default=False)] = None
+    stream_options: Annotated[StreamOptions | None, does("with `stream` only")] = None
 
-    # Checked, then without effect: see field_policy.HARMLESS_FIELDS.
-    add_special_tokens: bool | None = None
-    cache_prompt: bool | None = None
-    cache_salt: ShortText | None = None
-    metadata: dict[MetadataKey, ShortText] | None = Field(None, max_length=16)
-    prompt_cache_key: ShortText | None = None
-    prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
-    safety_identifier: ShortText | None = None
-    service_tier: ShortText | None = None
-    session_id: ShortText | None = None
-    user: ShortText | None = None
+    add_special_tokens: AddSpecialTokens = None
+    cache_prompt: Annotated[bool | None, OwnCache] = None
+    cache_salt: Annotated[ShortText | None, OwnCache] = None
+    metadata: Annotated[Metadata | None, harmless("the client's own notes")] = None
+    prompt_cache_key: Annotated[ShortText | None, OwnCache] = None
+    prompt_cache_retention: Annotated[Literal["in_memory", "in-memory", "24h"] | None, OwnCache] = (
+        None
+    )
+    safety_identifier: Annotated[ShortText | None, harmless("nobody is watched here")] = None
+    service_tier: Annotated[ShortText | None, harmless("there is one tier")] = None
+    session_id: Annotated[ShortText | None, Watched] = None
+    user: Annotated[ShortText | None, Watched] = None
 
     @property
     def num_choices(self) -> int:
@@ -92,10 +115,6 @@ class GenerationFields(ConstraintFields, RoutingFields):
     def counts_usage_on_every_chunk(self) -> bool:
         options = self.stream_options
         return self.includes_usage and bool(options and options.continuous_usage_stats)
-
-    def unknown_fields(self) -> list[str]:
-        in_options = self.stream_options.unknown_fields() if self.stream_options else ()
-        return [*super().unknown_fields(), *(f"stream_options.{name}" for name in in_options)]
 
     def check_combinations(self) -> None:
         super().check_combinations()

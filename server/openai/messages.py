@@ -3,55 +3,31 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import Field, StringConstraints
 
 from server.errors import BadRequest
+from server.field_notes import does, harmless
 from server.openai.request_model import RequestModel
+from server.openai.text_parts import Content, texts_of
 from server.question import ChatMessage, PastCall, Role
 
 MAX_MESSAGES = 2048
-MAX_CONTENT_PARTS = 256
 MAX_TOOL_CALLS = 128
 
 Name = Annotated[str, StringConstraints(max_length=256)]
-
-
-def _text_parts(content: object) -> str | list[str] | None:
-    """Text stays text; a list of parts becomes the list of their texts."""
-    if content is None or isinstance(content, str):
-        return content
-    if not isinstance(content, list) or not 1 <= len(content) <= MAX_CONTENT_PARTS:
-        message = f"must be a string or a list of 1 to {MAX_CONTENT_PARTS} text parts"
-        raise PydanticCustomError("content_type", "{reason}", {"reason": message})
-    return [_text_of_part(part) for part in content]
-
-
-def _text_of_part(part: object) -> str:
-    kind = part.get("type") if isinstance(part, dict) else None
-    text = part.get(kind) if isinstance(part, dict) and kind in ("text", "refusal") else None
-    if isinstance(text, str):
-        return text
-    if kind in ("image_url", "input_audio", "file", "video_url", "audio_url"):
-        raise PydanticCustomError(
-            "unsupported_parameter",
-            "the model reads text only, not parts of type {kind}",
-            {"kind": kind},
-        )
-    raise PydanticCustomError(
-        "content_part", "each part must be an object of type 'text' with a string 'text'"
-    )
+NotShown = harmless("sent back from an earlier reply; the model is not shown it")
 
 
 class CalledFunction(RequestModel):
-    name: Name
-    arguments: str
+    name: Annotated[Name, does("which function was called")]
+    arguments: Annotated[str, does("JSON; shown to the model as it is")]
 
 
 class ToolCall(RequestModel):
-    id: Name
-    type: Literal["function"]
-    function: CalledFunction
+    id: Annotated[Name, does("shown to the model where its template has a place for it")]
+    type: Annotated[Literal["function"], does("the only kind")]
+    function: Annotated[CalledFunction, does("the call")]
+    index: Annotated[Any, harmless("of a chunk that was sent back; calls have their order")] = None
 
 
 _ROLES: dict[str, Role] = {
@@ -65,17 +41,32 @@ _ROLES: dict[str, Role] = {
 
 
 class Message(RequestModel):
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[str | list[str] | None, PlainValidator(_text_parts)] = None
-    tool_calls: list[ToolCall] | None = Field(None, max_length=MAX_TOOL_CALLS)
-    tool_call_id: Name | None = None
-    function_call: CalledFunction | None = None
+    role: Annotated[
+        Literal["system", "developer", "user", "assistant", "tool", "function"],
+        does("whose turn it is; `developer` is `system`, `function` is `tool`"),
+    ]
+    content: Annotated[
+        Content, does("what was said", otherwise="none, beside calls; else required")
+    ] = None
+    tool_calls: Annotated[
+        list[ToolCall] | None,
+        Field(max_length=MAX_TOOL_CALLS),
+        does("an assistant's calls"),
+    ] = None
+    tool_call_id: Annotated[
+        Name | None,
+        does("the call that a `tool` message answers", otherwise="none; required with `tool`"),
+    ] = None
+    function_call: Annotated[
+        CalledFunction | None, does("the older form of `tool_calls`; not both")
+    ] = None
 
-    # What clients send back from an earlier reply, or for their own use: not shown to the model.
-    name: Name | None = None
-    refusal: str | None = None
-    annotations: list[Any] | None = None
-    audio: None = None
+    name: Annotated[
+        Name | None, harmless("the model is not shown it; `function` messages must have one")
+    ] = None
+    refusal: Annotated[str | None, NotShown] = None
+    annotations: Annotated[list[Any] | None, NotShown] = None
+    audio: Annotated[None, NotShown] = None
 
     @property
     def is_assistants_text(self) -> bool:
@@ -83,13 +74,12 @@ class Message(RequestModel):
 
     def neutral(self) -> ChatMessage:
         """The message without its dialect."""
-        content = self.content
         calls = [(call.id, call.function) for call in self.tool_calls or ()]
         if self.function_call is not None:
             calls.append(("", self.function_call))
         return ChatMessage(
             role=_ROLES[self.role],
-            content=tuple(content) if isinstance(content, list) else content or "",
+            content=texts_of(self.content),
             tool_calls=tuple(
                 PastCall(id=call_id, name=function.name, arguments=function.arguments)
                 for call_id, function in calls

@@ -1,21 +1,34 @@
 """What all request models have in common: strict values, and unknown fields kept aside."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from server.field_notes import does
 from server.openai.field_policy import UNSUPPORTED_FIELDS
 
 
 class RequestModel(BaseModel):
-    """Strict: no number is made of a string, a boolean or a float without a fraction."""
+    """Strict: no number is made of a string, a boolean or a float without a fraction.
+
+    Every field says what it `does`, or why it is `harmless` (server.field_notes).
+    """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow")
 
     def unknown_fields(self) -> list[str]:
-        """Names of the fields that nobody knows, in order of appearance."""
-        return list(self.model_extra or ())
+        """Names of the fields that nobody knows; of those of inner objects, `messages[].name`."""
+        return list(dict.fromkeys([*(self.model_extra or ()), *self._unknown_inside()]))
+
+    def _unknown_inside(self) -> Iterator[str]:
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            is_list = isinstance(value, list)
+            place = f"{field.alias or name}{'[]' * is_list}"
+            for inner in value if is_list else (value,):
+                if isinstance(inner, RequestModel):
+                    yield from (f"{place}.{unknown}" for unknown in inner.unknown_fields())
 
 
 class RequestBody(RequestModel):
@@ -26,7 +39,7 @@ class RequestBody(RequestModel):
 
     refused_fields: ClassVar[Mapping[str, tuple[object, ...]]] = UNSUPPORTED_FIELDS
 
-    model: str | None = None
+    model: Annotated[str | None, does("a served name, exactly", otherwise="any")] = None
 
     @property
     def wanted_models(self) -> list[str]:

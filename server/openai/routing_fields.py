@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from server.errors import UnsupportedParameter, shown
+from server.field_notes import does, harmless
 from server.openai.request_model import RequestBody, RequestModel
 
 MAX_NAMES = 16
@@ -14,6 +15,8 @@ COMPRESSION_PLUGIN = "context-compression"
 HARMLESS_PLUGINS = frozenset({"response-healing"})
 """What it repairs does not happen here: grammars leave no malformed JSON."""
 
+OneProvider = harmless("it orders providers, and there is one")
+
 Name = Annotated[str, StringConstraints(max_length=256)]
 Names = Annotated[list[Name], Field(max_length=MAX_NAMES)]
 Dollars = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,12})?$")] | float
@@ -22,50 +25,72 @@ Dollars = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,12})?
 class MaxPrice(RequestModel):
     """Dollars for a million tokens."""
 
-    prompt: Dollars | None = None
-    completion: Dollars | None = None
+    prompt: Annotated[Dollars | None, does("404 if the prompt costs more here")] = None
+    completion: Annotated[Dollars | None, does("404 if the reply costs more here")] = None
 
 
 class ProviderPreferences(RequestModel):
     """There is one provider, this server. What only orders several has no effect."""
 
-    only: Names | None = None
-    ignore: Names | None = None
-    quantizations: Names | None = None
-    max_price: MaxPrice | None = None
-    require_parameters: bool | None = None
+    only: Annotated[Names | None, does("404 if this server's name is not among them")] = None
+    ignore: Annotated[Names | None, does("404 if this server's name is among them")] = None
+    quantizations: Annotated[
+        Names | None, does("404 if the precision of the weights is not among them")
+    ] = None
+    max_price: Annotated[MaxPrice | None, does("in dollars for a million tokens")] = None
+    require_parameters: Annotated[
+        bool | None, does("refuse fields that nobody knows", default=False)
+    ] = None
 
-    # Checked, then without effect.
-    order: Names | None = None
-    sort: Name | dict[Name, Any] | None = None
-    allow_fallbacks: bool | None = None
-    data_collection: Literal["allow", "deny"] | None = None
-    zdr: bool | None = None
-    enforce_distillable_text: bool | None = None
-    preferred_min_throughput: float | dict[Name, float] | None = None
-    preferred_max_latency: float | dict[Name, float] | None = None
+    order: Annotated[Names | None, OneProvider] = None
+    sort: Annotated[Name | dict[Name, Any] | None, OneProvider] = None
+    allow_fallbacks: Annotated[bool | None, OneProvider] = None
+    data_collection: Annotated[
+        Literal["allow", "deny"] | None, harmless("this server gives nothing to others")
+    ] = None
+    zdr: Annotated[bool | None, harmless("nothing is kept but what is asked to be stored")] = None
+    enforce_distillable_text: Annotated[bool | None, harmless("Granite's license allows it")] = None
+    preferred_min_throughput: Annotated[float | dict[Name, float] | None, OneProvider] = None
+    preferred_max_latency: Annotated[float | dict[Name, float] | None, OneProvider] = None
 
 
 class Plugin(RequestModel):
-    id: Name
-    enabled: bool | None = None
-    engine: Literal["middle-out"] | None = None
+    id: Annotated[
+        Name, does("`context-compression`, or `response-healing`, which finds nothing to heal")
+    ]
+    enabled: Annotated[bool | None, does("whether it is asked for", default=True)] = None
+    engine: Annotated[Literal["middle-out"] | None, harmless("there is one way to compress")] = None
 
 
 class UsageOptions(RequestModel):
-    include: bool | None = None
+    include: Annotated[
+        bool | None, does("usage has the cost in dollars, and ends a stream", default=False)
+    ] = None
 
 
 class RoutingFields(RequestBody):
-    models: Names | None = None
-    provider: ProviderPreferences | None = None
-    transforms: Annotated[list[Literal["middle-out"]] | None, Field(max_length=1)] = None
-    plugins: Annotated[list[Plugin] | None, Field(max_length=MAX_PLUGINS)] = None
-    usage: UsageOptions | None = None
+    models: Annotated[
+        Names | None, does("further names; refused only if none of all is served")
+    ] = None
+    provider: Annotated[ProviderPreferences | None, does("what this server must be to answer")] = (
+        None
+    )
+    transforms: Annotated[
+        list[Literal["middle-out"]] | None,
+        Field(max_length=1),
+        does("a prompt that does not fit loses messages, or text, from its middle"),
+    ] = None
+    plugins: Annotated[
+        list[Plugin] | None,
+        Field(max_length=MAX_PLUGINS),
+        does("`context-compression` does what `transforms` does; most others are refused"),
+    ] = None
+    usage: Annotated[UsageOptions | None, does("what usage tells")] = None
 
-    # Checked, then without effect: see field_policy.HARMLESS_FIELDS.
-    route: Literal["fallback"] | None = None
-    trace: dict[Name, Any] | None = None
+    route: Annotated[Literal["fallback"] | None, harmless("there is one model to fall back on")] = (
+        None
+    )
+    trace: Annotated[dict[Name, Any] | None, harmless("this server sends no traces")] = None
 
     @property
     def wanted_models(self) -> list[str]:
@@ -80,10 +105,6 @@ class RoutingFields(RequestBody):
     @property
     def wants_cost(self) -> bool:
         return self.usage is not None and bool(self.usage.include)
-
-    def unknown_fields(self) -> list[str]:
-        in_provider = self.provider.unknown_fields() if self.provider else ()
-        return [*super().unknown_fields(), *(f"provider.{name}" for name in in_provider)]
 
     def check_combinations(self) -> None:
         super().check_combinations()

@@ -4,12 +4,16 @@ POST /tokenize and POST /detokenize in vLLM's shape, POST /apply-template in lla
 """
 
 import asyncio
+from typing import Annotated
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from server.errors import BadRequest
-from server.openai.chat_prompt import ChatPromptFields, Messages, unknown_in
+from server.field_notes import does
+from server.openai.chat_prompt import ChatPromptFields, Messages
+from server.openai.completion_request import ParseSpecial
+from server.openai.generation_fields import AddSpecialTokens
 from server.openai.request_body import read_request
 from server.openai.request_model import RequestBody
 from server.prompt import loaded_info
@@ -20,13 +24,10 @@ from server.services import Services
 class TokenizeRequest(ChatPromptFields, RequestBody):
     """Either a prompt, as for completions, or messages, as for chat."""
 
-    prompt: str | None = None
-    messages: Messages | None = None
-    add_special_tokens: bool | None = None
-    parse_special: bool | None = None
-
-    def unknown_fields(self) -> list[str]:
-        return [*super().unknown_fields(), *unknown_in(self.messages or ())]
+    prompt: Annotated[str | None, does("raw text", otherwise="`messages` are required")] = None
+    messages: Annotated[Messages | None, does("a chat", otherwise="`prompt` is required")] = None
+    add_special_tokens: AddSpecialTokens = None
+    parse_special: ParseSpecial = None
 
     def check_combinations(self) -> None:
         if (self.prompt is None) == (self.messages is None):
@@ -36,12 +37,9 @@ class TokenizeRequest(ChatPromptFields, RequestBody):
 class ApplyTemplateRequest(ChatPromptFields, RequestBody):
     messages: Messages
 
-    def unknown_fields(self) -> list[str]:
-        return [*super().unknown_fields(), *unknown_in(self.messages)]
-
 
 class DetokenizeRequest(RequestBody):
-    tokens: list[int]
+    tokens: Annotated[list[int], does("ids, at most as many as the context has room for")]
 
 
 class TokenRoutes:

@@ -1,27 +1,37 @@
 """The fields of a chat request about tools, `functions` among them, and what they mean."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, StringConstraints
 
-from server.errors import BadRequest, shown
+from server.errors import BadRequest
+from server.field_notes import does
 from server.openai.request_model import RequestModel
+from server.openai.tool_choice import (
+    ChosenFunction,
+    ChosenTool,
+    check_tool_choice,
+    refuse_other_kinds,
+)
 from server.tools import Tool, Toolbox, ToolChoice, ToolMode
 
 MAX_TOOLS = 128
-_UNSUPPORTED_KINDS = ("custom", "mcp", "web_search", "file_search", "code_interpreter")
 
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 
 
 class FunctionDefinition(RequestModel):
-    name: FunctionName
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
+    name: Annotated[FunctionName, does("what the model calls it")]
+    description: Annotated[str | None, does("shown to the model")] = None
+    parameters: Annotated[
+        dict[str, Any] | None,
+        does("a JSON schema of type `object`, shown to the model", otherwise="no parameters"),
+    ] = None
+    strict: Annotated[
+        bool | None, does("a grammar holds all calls to the schemas", default=False)
+    ] = None
 
     def neutral(self) -> Tool:
         return Tool(
@@ -32,106 +42,39 @@ class FunctionDefinition(RequestModel):
         )
 
 
-def _refuse_other_kinds(tool: object) -> object:
-    kind = tool.get("type") if isinstance(tool, Mapping) else None
-    if kind in _UNSUPPORTED_KINDS:
-        raise PydanticCustomError(
-            "unsupported_parameter",
-            "the model calls functions, not tools of type {kind}",
-            {"kind": kind},
-        )
-    return tool
-
-
 class FunctionTool(RequestModel):
-    type: Literal["function"]
-    function: FunctionDefinition
-
-
-def _as_choice(value: object) -> ToolChoice | None:
-    """OpenAI's forms of `tool_choice`.
-
-    Raises:
-        PydanticCustomError: anything else.
-    """
-    if value is None:
-        return None
-    if value in ("auto", "none", "required"):
-        return ToolChoice(mode=ToolMode(value))
-    if isinstance(value, Mapping):
-        _refuse_other_kinds(value)
-        if value.get("type") == "allowed_tools":
-            return _as_allowed(value.get("allowed_tools"))
-        if (name := _named(value)) is not None:
-            return ToolChoice(mode=ToolMode.NAMED, names=(name,))
-    raise PydanticCustomError(
-        "tool_choice",
-        "must be 'auto', 'none', 'required', an object of type 'function' with a function's name, "
-        "or one of type 'allowed_tools'",
-    )
-
-
-def _as_allowed(allowed: object) -> ToolChoice:
-    mode = allowed.get("mode") if isinstance(allowed, Mapping) else None
-    tools = allowed.get("tools") if isinstance(allowed, Mapping) else None
-    names = [_named(tool) for tool in tools] if isinstance(tools, list) else []
-    known = tuple(name for name in names if name is not None)
-    if mode not in ("auto", "required") or not known or len(known) < len(names):
-        raise PydanticCustomError(
-            "allowed_tools", "needs a mode, 'auto' or 'required', and tools of type 'function'"
-        )
-    return ToolChoice(mode=ToolMode(mode), names=known)
-
-
-def _named(value: object) -> str | None:
-    """The name in `{"type": "function", "function": {"name": ...}}`."""
-    if not isinstance(value, Mapping) or value.get("type") != "function":
-        return None
-    function = value.get("function")
-    name = function.get("name") if isinstance(function, Mapping) else None
-    return name if isinstance(name, str) else None
-
-
-def _as_function_call(value: object) -> ToolChoice | None:
-    """The forms of the older `function_call`.
-
-    Raises:
-        PydanticCustomError: anything else.
-    """
-    if value is None:
-        return None
-    if value in ("auto", "none"):
-        return ToolChoice(mode=ToolMode(value), parallel=False)
-    name = value.get("name") if isinstance(value, Mapping) else None
-    if not isinstance(name, str):
-        raise PydanticCustomError(
-            "function_call", "must be 'auto', 'none' or an object with a function's name"
-        )
-    return ToolChoice(mode=ToolMode.NAMED, names=(name,), parallel=False)
+    type: Annotated[Literal["function"], does("the only kind")]
+    function: Annotated[FunctionDefinition, does("what the model may call")]
 
 
 class ToolFields(RequestModel):
     """`functions` and `function_call` are the names of an older form, with one call a reply."""
 
-    tools: list[Annotated[FunctionTool, BeforeValidator(_refuse_other_kinds)]] | None = Field(
-        None, max_length=MAX_TOOLS
-    )
-    tool_choice: Annotated[ToolChoice | None, PlainValidator(_as_choice)] = None
-    parallel_tool_calls: bool | None = None
-    functions: list[FunctionDefinition] | None = Field(None, max_length=MAX_TOOLS)
-    function_call: Annotated[ToolChoice | None, PlainValidator(_as_function_call)] = None
-
-    def unknown_fields(self) -> list[str]:
-        tools = self.tools or ()
-        unknown = [f"tools[].{name}" for tool in tools for name in tool.unknown_fields()]
-        functions = [tool.function for tool in tools]
-        unknown += [
-            f"tools[].function.{name}" for each in functions for name in each.unknown_fields()
-        ]
-        unknown += [
-            f"functions[].{name}" for each in self.functions or () for name in each.unknown_fields()
-        ]
-        return [*super().unknown_fields(), *dict.fromkeys(unknown)]
+    tools: Annotated[
+        list[Annotated[FunctionTool, BeforeValidator(refuse_other_kinds)]] | None,
+        Field(max_length=MAX_TOOLS),
+        does("functions, each with another name; OpenAI's other kinds of tools are refused"),
+    ] = None
+    tool_choice: Annotated[
+        ChosenTool,
+        does(
+            "whether and what to call; as an object, a function by name or `allowed_tools`",
+            default="auto",
+        ),
+    ] = None
+    parallel_tool_calls: Annotated[
+        bool | None,
+        does("with `false` the reply ends with its first call, as with `functions`", default=True),
+    ] = None
+    functions: Annotated[
+        list[FunctionDefinition] | None,
+        Field(max_length=MAX_TOOLS),
+        does("OpenAI's older form of `tools`, with one call a reply; not beside `tools`"),
+    ] = None
+    function_call: Annotated[
+        ChosenFunction,
+        does("the older form of `tool_choice`; a function by name", default="auto"),
+    ] = None
 
     @property
     def is_older_form(self) -> bool:
@@ -156,20 +99,3 @@ class ToolFields(RequestModel):
         choice = self.function_call or ToolChoice(parallel=False)
         check_tool_choice(tools, choice, "functions", "function_call")
         return Toolbox(tools=tools, choice=choice)
-
-
-def check_tool_choice(
-    tools: Sequence[Tool], choice: ToolChoice, tools_field: str, choice_field: str
-) -> None:
-    """Raises BadRequest for tools of one name, and for a choice of what is not among them."""
-    names = [tool.name for tool in tools]
-    if len(set(names)) < len(names):
-        raise BadRequest(f"{tools_field}: two have the same name", tools_field)
-    needs_tools = choice.names or choice.mode is ToolMode.REQUIRED
-    if not names and needs_tools:
-        raise BadRequest(f"{choice_field} needs {tools_field}", choice_field)
-    for name in choice.names:
-        if name not in names:
-            raise BadRequest(
-                f"{choice_field}: there is no {shown(name)!r} among {tools_field}", choice_field
-            )

@@ -1,19 +1,22 @@
 """`input`: what a job asks of the model, in the terms of the vLLM worker."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from server.errors import BadRequest
-from server.openai.chat_prompt import Messages, unknown_in
+from server.field_notes import SchemaOf, does
+from server.openai.chat_prompt import Messages
 from server.openai.field_policy import UNSUPPORTED_FIELDS
 from server.openai.messages import check_messages
 from server.openai.request_model import RequestBody
 from server.question import ChatMessage, ChatPrompt, Prompt, TextPrompt
 from server.runpod.batching import Batching
+from server.runpod.sampling_fields import SamplingFields
 
 MAX_BATCH = 10_000
+BatchSize = Annotated[int | None, Field(ge=1, le=MAX_BATCH)]
 
 
 class JobInput(RequestBody):
@@ -27,17 +30,36 @@ class JobInput(RequestBody):
         "use_openai_format": (False,),
     }
 
-    prompt: str | None = Field(None, min_length=1)
-    messages: Messages | None = None
-    apply_chat_template: bool | None = None
-    stream: bool | None = None
-    max_batch_size: int | None = Field(None, ge=1, le=MAX_BATCH)
-    min_batch_size: int | None = Field(None, ge=1, le=MAX_BATCH)
-    batch_size_growth_factor: float | None = Field(None, ge=1, le=MAX_BATCH)
-    sampling_params: dict[str, Any] | None = None
-
-    def unknown_fields(self) -> list[str]:
-        return [*super().unknown_fields(), *unknown_in(self.messages or ())]
+    prompt: Annotated[
+        str | None,
+        Field(min_length=1),
+        does("raw text; not read beside `messages`", otherwise="`messages` are required"),
+    ] = None
+    messages: Annotated[
+        Messages | None, does("a chat, without tools", otherwise="`prompt` is required")
+    ] = None
+    apply_chat_template: Annotated[
+        bool | None, does("the `prompt` is a user's turn", default=False)
+    ] = None
+    stream: Annotated[bool | None, does("the output comes in parts", default=False)] = None
+    max_batch_size: Annotated[
+        BatchSize,
+        does("with `stream`: pieces of text in the largest part", default=Batching().largest),
+    ] = None
+    min_batch_size: Annotated[
+        BatchSize,
+        does("with `stream`: pieces of text in the first part", default=Batching().smallest),
+    ] = None
+    batch_size_growth_factor: Annotated[
+        float | None,
+        Field(ge=1, le=MAX_BATCH),
+        does("with `stream`: from one part to the next", default=Batching().growth),
+    ] = None
+    sampling_params: Annotated[
+        dict[str, Any] | None,
+        SchemaOf(SamplingFields),
+        does("how the text is chosen, and its form", default={}),
+    ] = None
 
     def check_combinations(self) -> None:
         if self.messages is None and self.prompt is None:

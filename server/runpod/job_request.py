@@ -1,11 +1,13 @@
 """The body of POST /v2/{endpoint}/run and /runsync: the job around the input of the model."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from server.field_notes import SchemaOf, does
 from server.openai.request_model import RequestBody, RequestModel
+from server.runpod.job_input import JobInput
 
 MIN_EXECUTION_MS, MAX_POLICY_MS = 5_000, 7 * 24 * 3_600_000
 MIN_TTL_MS = 10_000
@@ -16,9 +18,17 @@ DEFAULT_TTL_MS = 24 * 3_600_000
 class Policy(RequestModel):
     """`lowPriority`: all others go first, as no further worker is started for such a job."""
 
-    executionTimeout: int | None = Field(None, ge=MIN_EXECUTION_MS, le=MAX_POLICY_MS)
-    ttl: int | None = Field(None, ge=MIN_TTL_MS, le=MAX_POLICY_MS)
-    lowPriority: bool | None = None
+    executionTimeout: Annotated[
+        int | None,
+        Field(ge=MIN_EXECUTION_MS, le=MAX_POLICY_MS),
+        does("ms after which a running job is `TIMED_OUT`", default=DEFAULT_EXECUTION_MS),
+    ] = None
+    ttl: Annotated[
+        int | None,
+        Field(ge=MIN_TTL_MS, le=MAX_POLICY_MS),
+        does("ms after which a job is forgotten, whatever its state", default=DEFAULT_TTL_MS),
+    ] = None
+    lowPriority: Annotated[bool | None, does("all other requests go first", default=False)] = None
 
     @property
     def execution_seconds(self) -> float:
@@ -40,9 +50,9 @@ class JobRequest(RequestBody):
         "webhookV2": ("",),
     }
 
-    input: dict[str, Any]
-    policy: Policy = Policy()
+    input: Annotated[dict[str, Any], SchemaOf(JobInput), does("what the model is asked")]
+    policy: Annotated[Policy | None, does("how long the job may take")] = None
 
-    def unknown_fields(self) -> list[str]:
-        in_policy = [f"policy.{name}" for name in self.policy.unknown_fields()]
-        return [*super().unknown_fields(), *in_policy]
+    @property
+    def limits(self) -> Policy:
+        return self.policy or Policy()

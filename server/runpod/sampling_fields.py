@@ -3,24 +3,35 @@
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field
-
-from sampling.params import MAX_LOGIT_BIAS_ENTRIES, MAX_STOP_TOKEN_IDS
 from server.errors import BadRequest
+from server.field_notes import does
 from server.openai.chat_request import ChatRequest
 from server.openai.completion_request import CompletionRequest
 from server.openai.constraint_fields import ConstraintFields
 from server.openai.field_policy import UNSUPPORTED_FIELDS
-from server.openai.generation_fields import MAX_CHOICES, MAX_STOPS, StopString
 from server.openai.request_model import RequestBody
+from server.openai.sampling_types import (
+    BestOf,
+    Choices,
+    FrequencyPenalty,
+    IgnoreEos,
+    LogitBias,
+    MaxTokens,
+    MinP,
+    MinTokens,
+    PresencePenalty,
+    RepetitionPenalty,
+    Seed,
+    Stops,
+    StopTokenIds,
+    Temperature,
+    TopK,
+    TopP,
+)
 from server.question import SamplingWishes
 
 DEFAULT_MAX_TOKENS = 512
 DEFAULT_TEMPERATURE = 0.7
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
 
 
 class SamplingFields(ConstraintFields, RequestBody):
@@ -33,26 +44,29 @@ class SamplingFields(ConstraintFields, RequestBody):
         "output_kind": (),
     }
 
-    max_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
-    min_tokens: int | None = Field(None, ge=0, le=2**31 - 1)
-    temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, ge=0, le=1)
-    top_k: int | None = Field(None, ge=-1, le=2**31 - 1)
-    min_p: float | None = Field(None, ge=0, le=1)
-    seed: int | None = Field(None, ge=-(2**63), le=2**63 - 1)
-    repetition_penalty: float | None = Field(None, ge=0.01, le=10)
-    frequency_penalty: float | None = Field(None, ge=-2, le=2)
-    presence_penalty: float | None = Field(None, ge=-2, le=2)
-    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = Field(
-        None, max_length=MAX_LOGIT_BIAS_ENTRIES
-    )
-    stop: Annotated[list[StopString] | None, BeforeValidator(_as_list)] = Field(
-        None, max_length=MAX_STOPS
-    )
-    stop_token_ids: list[int] | None = Field(None, max_length=MAX_STOP_TOKEN_IDS)
-    ignore_eos: bool | None = None
-    n: int | None = Field(None, ge=1, le=MAX_CHOICES)
-    best_of: int | None = Field(None, ge=1, le=MAX_CHOICES)
+    max_tokens: Annotated[
+        MaxTokens,
+        does("the most tokens of the reply; less if the context ends", default=DEFAULT_MAX_TOKENS),
+    ] = None
+    min_tokens: MinTokens = None
+    temperature: Annotated[
+        Temperature, does("0 takes the likeliest token", default=DEFAULT_TEMPERATURE)
+    ] = None
+    top_p: TopP = None
+    top_k: TopK = None
+    min_p: MinP = None
+    seed: Annotated[
+        Seed, does("the same seed gives the same reply; -1: drawn", otherwise="drawn")
+    ] = None
+    repetition_penalty: RepetitionPenalty = None
+    frequency_penalty: FrequencyPenalty = None
+    presence_penalty: PresencePenalty = None
+    logit_bias: LogitBias = None
+    stop: Stops = None
+    stop_token_ids: StopTokenIds = None
+    ignore_eos: IgnoreEos = None
+    n: Choices = None
+    best_of: BestOf = None
 
     @property
     def num_shown(self) -> int:

@@ -62,7 +62,7 @@ class SubmitRoutes:
             owner=client_of(request),
             place=endpoint,
             input_bytes=2 * num_characters(body["input"]),
-            lifetime=Lifetime(kept=kept, total=parsed.request.policy.total_seconds),
+            lifetime=Lifetime(kept=kept, total=parsed.request.limits.total_seconds),
         )
         self._store.add(job)
         try:
@@ -91,13 +91,13 @@ class SubmitRoutes:
             num_choices=sampling.num_candidates,
             form=form,
             form_field=form_field,
-            is_background=bool(wanted.policy.lowPriority),
+            is_background=bool(wanted.limits.lowPriority),
         )
         assignment = Assignment(
             question=question,
             num_shown=sampling.num_shown,
             batching=given.batching,
-            execution_seconds=wanted.policy.execution_seconds,
+            execution_seconds=wanted.limits.execution_seconds,
         )
         return assignment, _joined(asked.headers, sampled.headers)
 

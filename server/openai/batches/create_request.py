@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
-from server.openai.files.upload import check_expiry
+from server.field_notes import does
+from server.openai.files.upload import MAX_EXPIRY_SECONDS, MIN_EXPIRY_SECONDS, check_expiry
 from server.openai.metadata import Metadata
 from server.openai.request_model import RequestBody, RequestModel
 
@@ -14,16 +15,22 @@ FileId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
 class ExpiresAfter(RequestModel):
-    anchor: Literal["created_at"]
-    seconds: int
+    anchor: Annotated[Literal["created_at"], does("from when on the seconds count")]
+    seconds: Annotated[int, does(f"{MIN_EXPIRY_SECONDS} to {MAX_EXPIRY_SECONDS}")]
 
 
 class CreateBatch(RequestBody):
-    input_file_id: FileId
-    endpoint: Literal["/v1/chat/completions", "/v1/completions", "/v1/responses"]
-    completion_window: Literal["24h"]
-    metadata: Metadata | None = None
-    output_expires_after: ExpiresAfter | None = None
+    input_file_id: Annotated[FileId, does("an uploaded file with the purpose `batch`")]
+    endpoint: Annotated[
+        Literal["/v1/chat/completions", "/v1/completions", "/v1/responses"],
+        does("what answers each line"),
+    ]
+    completion_window: Annotated[Literal["24h"], does("what is not done then is in the error file")]
+    metadata: Annotated[Metadata | None, does("the client's own notes, kept with the batch")] = None
+    output_expires_after: Annotated[
+        ExpiresAfter | None,
+        does("when the output files are deleted", otherwise="after `--storage-days`"),
+    ] = None
 
     def check_combinations(self) -> None:
         if self.output_expires_after is not None:

@@ -4,15 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from sampling.params import MAX_TOP_LOGPROBS
 from server.errors import BadRequest
-from server.openai.generation_fields import ShortText
+from server.field_notes import does, harmless
+from server.openai.generation_fields import OwnCache, ShortText
 from server.openai.metadata import Metadata
 from server.openai.request_model import RequestBody, RequestModel
 from server.openai.responses.field_policy import REFUSED_FIELDS
 from server.openai.responses.input_items import Input
 from server.openai.responses.text_fields import TextFields
 from server.openai.responses.tool_fields import ResponseToolFields
+from server.openai.sampling_types import MAX_COUNT, Temperature, TopLogprobs, TopP
 from server.question import SamplingWishes
 
 LOGPROBS = "message.output_text.logprobs"
@@ -31,8 +32,14 @@ Include = Literal[
 ]
 
 
+Repeated = "repeated in the response"
+RepeatedUser = harmless(f"nobody is watched here; {Repeated}")
+
+
 class StreamOptions(RequestModel):
-    include_obfuscation: Literal[False] | None = None
+    include_obfuscation: Annotated[
+        Literal[False] | None, does("no event is padded", default=False)
+    ] = None
 
 
 class ResponsePrompt(ResponseToolFields, RequestBody):
@@ -40,11 +47,25 @@ class ResponsePrompt(ResponseToolFields, RequestBody):
 
     refused_fields = REFUSED_FIELDS
 
-    input: Input
-    instructions: str | None = None
-    previous_response_id: ResponseId | None = None
-    text: TextFields | None = None
-    truncation: Literal["auto", "disabled"] | None = None
+    input: Annotated[Input, does("a user's text, or the items of a conversation")]
+    instructions: Annotated[
+        str | None,
+        does("text before everything else; not carried on by `previous_response_id`"),
+    ] = None
+    previous_response_id: Annotated[
+        ResponseId | None, does("a stored response to continue, with all that it continues")
+    ] = None
+    text: Annotated[TextFields | None, does("the form of the reply; has no part in the prompt")] = (
+        None
+    )
+    truncation: Annotated[
+        Literal["auto", "disabled"] | None,
+        does(
+            "`auto`: a conversation that does not fit loses its oldest turns, but not its "
+            "instructions",
+            default="disabled",
+        ),
+    ] = None
 
     def check_combinations(self) -> None:
         self.toolbox()
@@ -53,25 +74,61 @@ class ResponsePrompt(ResponseToolFields, RequestBody):
 class CreateResponse(ResponsePrompt):
     """`None` stands for the documented default everywhere, as OpenAI's clients may send null."""
 
-    model: str
-    max_output_tokens: int | None = Field(None, ge=16, le=2**31 - 1)
-    temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, ge=0, le=1)
-    top_logprobs: int | None = Field(None, ge=0, le=MAX_TOP_LOGPROBS)
-    include: list[Include] | None = Field(None, max_length=16)
-    background: bool | None = None
-    store: bool | None = None
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    metadata: Metadata | None = None
+    model: Annotated[str, does("a served name, exactly")]
+    max_output_tokens: Annotated[
+        int | None,
+        Field(ge=16, le=MAX_COUNT),
+        does(
+            "the most tokens of the reply; one that is cut is `incomplete`",
+            otherwise="what the context has left",
+        ),
+    ] = None
+    temperature: Temperature = None
+    top_p: TopP = None
+    top_logprobs: Annotated[
+        TopLogprobs, does("each token has its log-probability, and so many alternatives", default=0)
+    ] = None
+    include: Annotated[
+        list[Include] | None,
+        Field(max_length=16),
+        does(
+            f"`{LOGPROBS}`: as `top_logprobs`, with none; "
+            "the other names are those of parts that never occur"
+        ),
+    ] = None
+    background: Annotated[
+        bool | None,
+        does(
+            "the reply is `queued` at once and fetched later; with `stream` its events can be "
+            "left and taken up again; needs `store`",
+            default=False,
+        ),
+    ] = None
+    store: Annotated[bool | None, does("it can be fetched and continued later", default=True)] = (
+        None
+    )
+    stream: Annotated[bool | None, does("typed events with `sequence_number`", default=False)] = (
+        None
+    )
+    stream_options: Annotated[StreamOptions | None, does("with `stream` only")] = None
+    metadata: Annotated[Metadata | None, does("the client's own notes, kept with the response")] = (
+        None
+    )
 
-    # Checked, then without effect: see field_policy.HARMLESS_FIELDS.
-    max_tool_calls: int | None = Field(None, ge=1, le=2**31 - 1)
-    prompt_cache_key: ShortText | None = None
-    prompt_cache_retention: Literal["in_memory", "24h"] | None = None
-    safety_identifier: ShortText | None = None
-    service_tier: ShortText | None = None
-    user: ShortText | None = None
+    max_tool_calls: Annotated[
+        int | None,
+        Field(ge=1, le=MAX_COUNT),
+        harmless(f"counts calls of tools that run at OpenAI; {Repeated}"),
+    ] = None
+    prompt_cache_key: Annotated[
+        ShortText | None, harmless(f"what is kept for later prompts is our own affair; {Repeated}")
+    ] = None
+    prompt_cache_retention: Annotated[Literal["in_memory", "24h"] | None, OwnCache] = None
+    safety_identifier: Annotated[ShortText | None, RepeatedUser] = None
+    service_tier: Annotated[
+        ShortText | None, harmless("there is one tier, which the response names")
+    ] = None
+    user: Annotated[ShortText | None, RepeatedUser] = None
 
     @property
     def num_logprobs(self) -> int | None:

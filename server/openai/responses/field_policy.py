@@ -1,20 +1,8 @@
-"""What becomes of the fields that /v1/responses does not have, and which have no effect there."""
+"""What /v1/responses refuses, beyond what all routes refuse."""
 
 from collections.abc import Mapping
 
 from server.openai.field_policy import UNSUPPORTED_FIELDS
-
-HARMLESS_FIELDS = frozenset(
-    {
-        "max_tool_calls",  # counts calls of tools that run at OpenAI
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "user",
-    }
-)
-"""Checked and repeated in the response, then without effect."""
 
 REFUSED_FIELDS: Mapping[str, tuple[object, ...]] = {
     **UNSUPPORTED_FIELDS,

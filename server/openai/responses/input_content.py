@@ -1,50 +1,51 @@
 """Text inside the items of a response's input: one string, or parts of several types."""
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
-from pydantic_core import PydanticCustomError
+from pydantic import Field, PlainValidator
 
-MAX_PARTS = 256
-INPUT_PARTS = frozenset({"input_text", "output_text", "text", "refusal"})
-"""More than OpenAI takes for each role: clients mix them up, and they all are text."""
-OTHER_MEDIA = frozenset({"input_image", "input_file", "input_audio", "image_url", "file"})
+from server.field_notes import does, harmless
+from server.openai.request_model import RequestModel
+from server.openai.text_parts import MAX_CONTENT_PARTS, RefusalPart, as_parts
 
-
-def as_texts(content: object, kinds: Collection[str] = INPUT_PARTS) -> str | list[str]:
-    """The texts of the parts, or the one text that there is.
-
-    Raises:
-        PydanticCustomError: anything else, or parts that are not text.
-    """
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list) or len(content) > MAX_PARTS:
-        message = f"must be a string or a list of up to {MAX_PARTS} text parts"
-        raise PydanticCustomError("content_type", "{reason}", {"reason": message})
-    return [_text(part, kinds) for part in content]
+_OTHER_MEDIA = frozenset({"input_image", "input_file", "input_audio", "image_url", "file"})
+SentBack = harmless("sent back from an earlier response; the model is not shown it")
 
 
-def _text(part: object, kinds: Collection[str]) -> str:
-    kind = part.get("type") if isinstance(part, Mapping) else None
-    if kind in OTHER_MEDIA:
-        raise PydanticCustomError(
-            "unsupported_parameter",
-            "the model reads text only, not parts of type {kind}",
-            {"kind": kind},
-        )
-    text = None
-    if isinstance(part, Mapping) and kind in kinds:
-        text = part.get("refusal" if kind == "refusal" else "text")
-    if not isinstance(text, str):
-        raise PydanticCustomError(
-            "content_part", "each part must be an object of a text type with a string 'text'"
-        )
-    return text
+class InputPart(RequestModel):
+    """Of more types than OpenAI takes for each role: clients mix them up, and they all are text."""
+
+    type: Annotated[Literal["input_text", "output_text", "text"], does("the kind of the part")]
+    text: Annotated[str, does("shown to the model")]
+    annotations: Annotated[Any, SentBack] = None
+    logprobs: Annotated[Any, SentBack] = None
 
 
-def text_parts(texts: str | list[str], kind: str) -> list[dict[str, Any]]:
+Part = InputPart | RefusalPart
+_KINDS: Mapping[str, type[Part]] = {
+    "input_text": InputPart,
+    "output_text": InputPart,
+    "text": InputPart,
+    "refusal": RefusalPart,
+}
+
+
+def _as_content(content: object) -> str | list[Part]:
+    return as_parts(content, _KINDS, _OTHER_MEDIA, least=0)
+
+
+Content = Annotated[
+    str | list[Part],
+    PlainValidator(
+        _as_content,
+        json_schema_input_type=str | Annotated[list[Part], Field(max_length=MAX_CONTENT_PARTS)],
+    ),
+]
+
+
+def stored_parts(content: str | Sequence[Part], kind: str) -> list[dict[str, Any]]:
     """Parts as stored items have them; `output_text` has two more keys that clients expect."""
     extras: dict[str, Any] = {"annotations": [], "logprobs": []} if kind == "output_text" else {}
-    listed = [texts] if isinstance(texts, str) else texts
-    return [{"type": kind, "text": text, **extras} for text in listed]
+    texts = [content] if isinstance(content, str) else [part.text for part in content]
+    return [{"type": kind, "text": text, **extras} for text in texts]

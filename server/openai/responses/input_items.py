@@ -6,31 +6,37 @@ from pydantic import (
     BeforeValidator,
     Discriminator,
     Field,
-    PlainValidator,
     StringConstraints,
     Tag,
 )
 
+from server.field_notes import does
 from server.openai.request_model import RequestModel
-from server.openai.responses.input_content import as_texts, text_parts
+from server.openai.responses.input_content import Content, SentBack, stored_parts
 
 MAX_ITEMS = 2048
 
-ItemId = Annotated[str, StringConstraints(max_length=128)]
+Id = Annotated[
+    Annotated[str, StringConstraints(max_length=128)] | None,
+    does("that of the item in `input_items`", otherwise="a new one"),
+]
+FunctionName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 CallId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Texts = Annotated[str | list[str], PlainValidator(as_texts)]
 Status = Literal["in_progress", "completed", "incomplete"]
 
 
 class InputMessage(RequestModel):
     """A turn: the client's own, or one of the model's that the client sends back."""
 
-    type: Literal["message"] | None = None
-    role: Literal["user", "assistant", "system", "developer"]
-    content: Texts
-    id: ItemId | None = None
-    status: Status | None = None
-    phase: Literal["commentary", "final_answer"] | None = None
+    type: Annotated[Literal["message"] | None, does("may be left out", default="message")] = None
+    role: Annotated[
+        Literal["user", "assistant", "system", "developer"],
+        does("whose turn it is; `developer` is `system`"),
+    ]
+    content: Annotated[Content, does("what was said")]
+    id: Id = None
+    status: Annotated[Status | None, SentBack] = None
+    phase: Annotated[Literal["commentary", "final_answer"] | None, SentBack] = None
 
     def stored(self, new_id: str) -> dict[str, Any]:
         is_output = self.role == "assistant"
@@ -39,17 +45,17 @@ class InputMessage(RequestModel):
             "type": "message",
             "role": self.role,
             "status": "completed",
-            "content": text_parts(self.content, "output_text" if is_output else "input_text"),
+            "content": stored_parts(self.content, "output_text" if is_output else "input_text"),
         }
 
 
 class FunctionCall(RequestModel):
-    type: Literal["function_call"]
-    call_id: CallId
-    name: Annotated[str, StringConstraints(min_length=1, max_length=256)]
-    arguments: str
-    id: ItemId | None = None
-    status: Status | None = None
+    type: Annotated[Literal["function_call"], does("a call of the model")]
+    call_id: Annotated[CallId, does("what the output of the call names")]
+    name: Annotated[FunctionName, does("which function was called")]
+    arguments: Annotated[str, does("JSON; shown to the model as it is")]
+    id: Id = None
+    status: Annotated[Status | None, SentBack] = None
 
     def stored(self, new_id: str) -> dict[str, Any]:
         return {
@@ -63,11 +69,11 @@ class FunctionCall(RequestModel):
 
 
 class FunctionCallOutput(RequestModel):
-    type: Literal["function_call_output"]
-    call_id: CallId
-    output: Texts
-    id: ItemId | None = None
-    status: Status | None = None
+    type: Annotated[Literal["function_call_output"], does("what a function returned")]
+    call_id: Annotated[CallId, does("the call that it answers")]
+    output: Annotated[Content, does("what was returned")]
+    id: Id = None
+    status: Annotated[Status | None, SentBack] = None
 
     def stored(self, new_id: str) -> dict[str, Any]:
         whole = self.output if isinstance(self.output, str) else None
@@ -75,7 +81,7 @@ class FunctionCallOutput(RequestModel):
             "id": self.id or f"fco_{new_id}",
             "type": "function_call_output",
             "call_id": self.call_id,
-            "output": text_parts(self.output, "input_text") if whole is None else whole,
+            "output": stored_parts(self.output, "input_text") if whole is None else whole,
             "status": "completed",
         }
 
@@ -83,12 +89,12 @@ class FunctionCallOutput(RequestModel):
 class Reasoning(RequestModel):
     """What a reasoning model thought before: accepted in histories, and not shown to this one."""
 
-    type: Literal["reasoning"]
-    id: ItemId | None = None
-    summary: list[Any] | None = None
-    content: list[Any] | None = None
-    encrypted_content: str | None = None
-    status: Status | None = None
+    type: Annotated[Literal["reasoning"], does("accepted, and not shown to the model")]
+    id: Id = None
+    summary: Annotated[list[Any] | None, does("kept with the input items")] = None
+    content: Annotated[list[Any] | None, SentBack] = None
+    encrypted_content: Annotated[str | None, SentBack] = None
+    status: Annotated[Status | None, SentBack] = None
 
     def stored(self, new_id: str) -> dict[str, Any]:
         return {
@@ -102,8 +108,12 @@ class Reasoning(RequestModel):
 class ItemReference(RequestModel):
     """An item of the output of a stored response, by its id."""
 
-    type: Literal["item_reference"]
-    id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    type: Annotated[Literal["item_reference"], does("stands for a stored item")]
+    id: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=128),
+        does("of an item of a stored response"),
+    ]
 
 
 _KINDS = ("message", "function_call", "function_call_output", "reasoning", "item_reference")
@@ -137,8 +147,5 @@ def _as_items(value: object) -> object:
     return [{"role": "user", "content": value}] if isinstance(value, str) else value
 
 
-Input = Annotated[
-    list[TaggedItem],
-    Field(min_length=1, max_length=MAX_ITEMS, fail_fast=True),
-    BeforeValidator(_as_items),
-]
+_Items = Annotated[list[TaggedItem], Field(min_length=1, max_length=MAX_ITEMS, fail_fast=True)]
+Input = Annotated[_Items, BeforeValidator(_as_items, json_schema_input_type=str | _Items)]

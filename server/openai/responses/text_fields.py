@@ -2,9 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from server.constraints import ANY_OBJECT, TextForm
+from server.field_notes import does, harmless
+from server.openai.constraint_fields import SchemaName
 from server.openai.request_model import RequestModel
 from server.schema_text import json_schema
 
@@ -12,30 +14,35 @@ FORM_FIELD = "text.format"
 
 
 class PlainFormat(RequestModel):
-    type: Literal["text"]
+    type: Annotated[Literal["text"], does("any text")]
 
 
 class JsonObjectFormat(RequestModel):
-    type: Literal["json_object"]
+    type: Annotated[Literal["json_object"], does("any JSON object")]
 
 
 class JsonSchemaFormat(RequestModel):
     """With `strict` the text is certain to follow the schema."""
 
-    type: Literal["json_schema"]
-    name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
-    json_schema: dict[str, Any] = Field(alias="schema")
-    description: str | None = None
-    strict: bool | None = None
+    type: Annotated[Literal["json_schema"], does("JSON that follows a schema")]
+    name: Annotated[SchemaName, harmless("repeated in the response; one form needs no name")]
+    json_schema: Annotated[dict[str, Any], does("the schema")] = Field(alias="schema")
+    description: Annotated[
+        str | None, harmless("repeated in the response; the model is not told of it")
+    ] = None
+    strict: Annotated[
+        bool | None, does("refuse a schema of which a part cannot be guaranteed", default=False)
+    ] = None
 
 
 class TextFields(RequestModel):
     """What the text is to look like: its form is guaranteed, its length is the model's affair."""
 
-    format: PlainFormat | JsonObjectFormat | JsonSchemaFormat | None = Field(
-        None, discriminator="type"
-    )
-    verbosity: Literal["medium"] | None = None
+    format: Annotated[
+        PlainFormat | JsonObjectFormat | JsonSchemaFormat | None,
+        does("the form of the text", otherwise="text"),
+    ] = Field(None, discriminator="type")
+    verbosity: Annotated[Literal["medium"] | None, does("the model's own", default="medium")] = None
 
 
 def text_form(text: TextFields | None) -> TextForm | None:

@@ -4,22 +4,35 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, PlainValidator, Tag
+from pydantic import ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from server.field_notes import does
 from server.openai.request_model import RequestModel
-from server.openai.tools import MAX_TOOLS, FunctionDefinition, check_tool_choice
+from server.openai.tool_choice import (
+    ALLOWED_MODE,
+    FUNCTION,
+    MODES,
+    NAME,
+    SOME_TOOLS,
+    check_tool_choice,
+    list_of,
+    object_schema,
+)
+from server.openai.tools import MAX_TOOLS, FunctionDefinition
 from server.tools import Toolbox, ToolChoice, ToolMode
 
 
 class FunctionTool(FunctionDefinition):
-    type: Literal["function"]
+    type: Annotated[Literal["function"], does("a function, which the model may call")]
 
 
 class OtherTool(RequestModel):
     """A tool that runs at OpenAI or in the client. The model is not told of it."""
 
-    type: str
+    model_config = ConfigDict(extra="ignore")
+
+    type: Annotated[str, does("any other kind is named in `x-ignored-fields`")]
 
 
 def _tag(tool: object) -> str | None:
@@ -60,6 +73,10 @@ def _names(tools: object) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
+_NAMED_TOOL = object_schema(type=FUNCTION, name=NAME)
+_ALLOWED = object_schema(type=SOME_TOOLS, mode=ALLOWED_MODE, tools=list_of(_NAMED_TOOL))
+CHOICE_SCHEMA = {"anyOf": [MODES, _NAMED_TOOL, _ALLOWED, {"type": "null"}]}
+
 ResponseTool = Annotated[
     Annotated[FunctionTool, Tag("<function>")] | Annotated[OtherTool, Tag("<other>")],
     Discriminator(
@@ -69,9 +86,23 @@ ResponseTool = Annotated[
 
 
 class ResponseToolFields(RequestModel):
-    tools: list[ResponseTool] | None = Field(None, max_length=MAX_TOOLS)
-    tool_choice: Annotated[ToolChoice | None, PlainValidator(_as_choice)] = None
-    parallel_tool_calls: bool | None = None
+    tools: Annotated[
+        list[ResponseTool] | None,
+        Field(max_length=MAX_TOOLS),
+        does("functions, each with another name; the model is not told of other kinds"),
+    ] = None
+    tool_choice: Annotated[
+        ToolChoice | None,
+        PlainValidator(_as_choice),
+        WithJsonSchema(CHOICE_SCHEMA),
+        does(
+            "whether and what to call; as an object, a function by name or `allowed_tools`",
+            default="auto",
+        ),
+    ] = None
+    parallel_tool_calls: Annotated[
+        bool | None, does("with `false` the reply ends with its first call", default=True)
+    ] = None
 
     @property
     def functions(self) -> Sequence[FunctionTool]:
@@ -79,13 +110,12 @@ class ResponseToolFields(RequestModel):
 
     def unknown_fields(self) -> list[str]:
         """Tools that the model is not told of count as such."""
-        names = [*super().unknown_fields()]
-        for index, tool in enumerate(self.tools or ()):
-            if isinstance(tool, OtherTool):
-                names.append(f"tools[{index}]")
-            else:
-                names += [f"tools[{index}].{name}" for name in tool.unknown_fields()]
-        return names
+        others = [
+            f"tools[{index}]"
+            for index, tool in enumerate(self.tools or ())
+            if isinstance(tool, OtherTool)
+        ]
+        return [*super().unknown_fields(), *others]
 
     def toolbox(self) -> Toolbox:
         """Raises BadRequest for fields that do not go together."""

@@ -1,8 +1,6 @@
 """Every field of a request has one fate: it reaches the engine, or it is refused by name."""
 
-import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
@@ -17,7 +15,6 @@ from server.cloudflare.prompt_request import PromptRequest
 from tests.fakes import FakeEngine
 from tests.server.cloudflare.conftest import HELLO, ONCE, RUN, Ask
 
-DOCUMENTATION = Path(__file__).parents[3] / "docs" / "cloudflare.md"
 FORMS: dict[str, Mapping[str, Any]] = {"prompt": ONCE, "messages": HELLO}
 
 # Field -> a value, what the engine is then asked, and values beyond the documented range.
@@ -56,13 +53,6 @@ def test_every_field_of_cloudflares_client_has_a_fate(
 ) -> None:
     fields = get_type_hints(params).keys() - {"account_id"}
     assert fields <= model.model_fields.keys() | model.refused_fields.keys()
-
-
-def test_every_field_is_in_the_documentation() -> None:
-    documented = set(re.findall(r"`(\w+)`", DOCUMENTATION.read_text(encoding="utf-8")))
-    fields = {*PromptItem.model_fields, *MessagesItem.model_fields, *BatchRequest.model_fields}
-    own = {"lora", "request_id", "queueRequest", "rejectIfBusy"}
-    assert fields - {"model"} | own <= documented
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -1,8 +1,5 @@
 """Every field of the models and of OpenAI's client has one fate: honoured, harmless or refused."""
 
-import json
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,15 +8,15 @@ from openai.types.chat import completion_create_params as openai_chat
 from starlette.testclient import TestClient
 
 from engine.request import GenerationRequest
+from server.field_notes import harmless_fields
 from server.openai.chat_request import ChatRequest
 from server.openai.completion_request import CompletionRequest
 from server.openai.constraint_fields import ConstraintFields
-from server.openai.field_policy import HARMLESS_FIELDS, UNSUPPORTED_FIELDS
+from server.openai.field_policy import UNSUPPORTED_FIELDS
 from server.openai.generation_fields import GenerationFields
 from tests.fakes import FakeEngine
 from tests.server.openai.support import HELLO, ONCE
 
-DOCUMENTATION = Path(__file__).parents[3] / "docs" / "api.md"
 ROUTES = {"/v1/chat/completions": HELLO, "/v1/completions": ONCE}
 MODELS: dict[str, type[GenerationFields]] = {
     "/v1/chat/completions": ChatRequest,
@@ -93,8 +90,9 @@ EFFECTS = {
 @pytest.mark.parametrize("route", ROUTES)
 def test_every_field_of_the_model_is_proven_honoured_or_listed_as_harmless(route: str) -> None:
     proven = EFFECTS[route].keys() | SHOWS_IN_THE_REPLY | SHOWN_ELSEWHERE[route] | ROUTING | FORMS
-    assert proven | HARMLESS_FIELDS == MODELS[route].model_fields.keys()
-    assert proven.isdisjoint(HARMLESS_FIELDS)
+    harmless = harmless_fields(MODELS[route])
+    assert proven | harmless == MODELS[route].model_fields.keys()
+    assert proven.isdisjoint(harmless)
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -166,7 +164,7 @@ def test_harmless_fields_are_accepted_and_change_nothing(
         "trace": {"trace_id": "7"},
         "user": "somebody\r\nelse",
     }
-    assert harmless.keys() == HARMLESS_FIELDS
+    assert harmless.keys() == harmless_fields(MODELS[route])
     response = client.post(route, json={**ROUTES[route], **harmless})
     assert response.status_code == 200, response.text
     assert "x-ignored-fields" not in response.headers
@@ -188,19 +186,3 @@ def test_null_stands_for_the_default_of_every_optional_field(
     plain = _plain_request(client, engine, route)
     assert (with_nulls.prompt_ids, with_nulls.sampling) == (plain.prompt_ids, plain.sampling)
     assert with_nulls.num_choices == plain.num_choices == 1
-
-
-def test_every_field_is_in_the_documentation() -> None:
-    documented = set(re.findall(r"`(\w+)`", DOCUMENTATION.read_text(encoding="utf-8")))
-    fields = {name for model in MODELS.values() for name in model.model_fields}
-    assert fields | UNSUPPORTED_FIELDS.keys() <= documented
-
-
-def test_the_documented_values_that_ask_for_nothing_are_those_of_the_table() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", DOCUMENTATION.read_text(encoding="utf-8"), re.M)
-    documented = {
-        name: tuple(json.loads(value) for value in re.findall(r"`([^`]+)`", values))
-        for name, values in rows
-        if name in UNSUPPORTED_FIELDS
-    }
-    assert documented == UNSUPPORTED_FIELDS
