@@ -29,7 +29,7 @@ NPM_INSTALLED := tests/npm/node_modules/.installed-$(shell cksum < tests/npm/pac
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 FAST := -m "not slow and not gpu"
 
-.PHONY: help install serve test check fix bench clean
+.PHONY: help install serve test check fix docs bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ check: $(INSTALLED_DEV) ## format, lint, types, import contracts and the fast te
 fix: $(INSTALLED_DEV) ## format and repair what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(INSTALLED_DEV) ## write the generated parts of docs/*.md from the request models
+	$(BIN)/python -m reference
 
 bench: $(INSTALLED_DEV) ## compare with llama.cpp; LLAMA_SERVER=<program> LLAMA_WEIGHTS=<dir of *.gguf> ARGS="--formats int4"
 	$(BIN)/python -m benchmarks $(ARGS)

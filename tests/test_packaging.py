@@ -19,7 +19,7 @@ DEMO_CHECKPOINT = "model_loader/demo/checkpoint"
 NATIVE_LIBRARY = "kernels/libgranite_kernels.so"
 TORCH_PIN = re.compile(r'"torch==([\d.]+)(?:\+cpu)?"')
 NOT_FOR_BUILDING = shutil.ignore_patterns(
-    ".*", "__pycache__", "node_modules", "tests", "benchmarks", "build", "dist", "*.so"
+    ".*", "__pycache__", "node_modules", "tests", "benchmarks", "reference", "build", "dist", "*.so"
 )
 
 
