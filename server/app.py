@@ -24,6 +24,7 @@ from server.lifecycle import Lifecycle
 from server.metrics import Metrics, metrics_router
 from server.openai.routes import openai_router
 from server.openai.stored_router import stored_router
+from server.openapi_routes import openapi_router
 from server.openrouter.routes import openrouter_router
 from server.prompt import PromptEncoder
 from server.runpod.routes import runpod_router
@@ -85,6 +86,8 @@ def assemble(services: Services, routers: Iterable[APIRouter]) -> FastAPI:
     app.include_router(health_router(engine, lifecycle))
     for router in (*routers, metrics_router(metrics)):
         app.include_router(router, dependencies=[Depends(keys)])
+    openapi = openapi_router(app, needs_key=bool(settings.api_key))
+    app.include_router(openapi, dependencies=[Depends(keys)])
     add_error_handlers(app, metrics)
     # The last one added is the outermost.
     app.add_middleware(Cors, origins=settings.cors_origin)

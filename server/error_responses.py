@@ -1,7 +1,8 @@
 """Exceptions to HTTP replies: every way out of a route that is not success, counted and logged."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import structlog
 from fastapi import FastAPI
@@ -13,10 +14,18 @@ from starlette.responses import JSONResponse, Response
 
 from kernels.errors import GraniteError
 from server.errors import BadRequest, ErrorReply, MethodNotAllowed, NotFound, describe
+from server.json_shapes import STRING, Schema, or_null, record
 from server.metrics import Metrics
 
 CLIENT_CLOSED_REQUEST = 499
 """Nobody receives this status. It is for the log, where nginx made it a habit."""
+
+Shape = Callable[[ErrorReply], Response]
+
+PLAIN_ERROR = record(
+    "Error",
+    error=record(message=STRING, type=STRING, param=or_null(STRING), code=STRING),
+)
 
 _log = structlog.stdlib.get_logger("granite.server")
 
@@ -39,21 +48,38 @@ def failure(error: Exception, metrics: Metrics) -> ErrorReply:
     return reply
 
 
-def shaped_errors(shape: Callable[[ErrorReply], Response], metrics: Metrics) -> type[APIRoute]:
+@dataclass(frozen=True, slots=True)
+class ErrorNotes:
+    """What the OpenAPI document tells of the errors of a dialect."""
+
+    schema: Schema
+    status_of: Callable[[ErrorReply], int]
+
+
+class ShapedRoute(APIRoute):
+    """A route whose errors are not OpenAI's."""
+
+    errors: ClassVar[ErrorNotes]
+
+
+def shaped_errors(shape: Shape, metrics: Metrics, schema: Schema) -> type[ShapedRoute]:
     """As `errors_shaped_for_request`, of a dialect whose errors say nothing of the request."""
-    return errors_shaped_for_request(lambda _, reply: shape(reply), metrics)
+    notes = ErrorNotes(schema, lambda reply: shape(reply).status_code)
+    return errors_shaped_for_request(lambda _, reply: shape(reply), metrics, notes)
 
 
 def errors_shaped_for_request(
-    shape: Callable[[Request, ErrorReply], Response], metrics: Metrics
-) -> type[APIRoute]:
+    shape: Callable[[Request, ErrorReply], Response], metrics: Metrics, notes: ErrorNotes
+) -> type[ShapedRoute]:
     """The `route_class` of a dialect whose errors do not look like OpenAI's.
 
-    `shape` writes the errors of its routes, of the key check and of bugs. What is refused before
-    routing (server.gate) and paths that no route has keep OpenAI's shape.
+    `shape` writes the errors of its routes, of the key check and of bugs, and `notes` tell of
+    them. What is refused before routing (server.gate) and paths that no route has keep OpenAI's.
     """
 
-    class ShapedRoute(APIRoute):
+    class DialectRoute(ShapedRoute):
+        errors = notes
+
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
 
@@ -67,7 +93,7 @@ def errors_shaped_for_request(
 
             return handle_shaped
 
-    return ShapedRoute
+    return DialectRoute
 
 
 def add_error_handlers(app: FastAPI, metrics: Metrics) -> None:

@@ -255,7 +255,7 @@ def describe(error: BaseException) -> ErrorReply:
         message, kind, code = str(error), error.type, error.code
         status, param, headers = error.status, error.param, error.headers
     else:
-        shape = _shape_of(type(error))
+        shape = shape_of(type(error))
         message, status, code = shape.message or str(error), shape.status, shape.code
         kind = "invalid_request_error" if status < 500 else "server_error"
         param = getattr(error, "param", None) if status == 400 else None
@@ -285,7 +285,7 @@ def shown(text: str) -> str:
     return printable(text, MAX_ECHO_LENGTH)
 
 
-def _shape_of(error_type: type[BaseException]) -> _Shape:
+def shape_of(error_type: type[BaseException]) -> _Shape:
     for ancestor in error_type.__mro__:
         if ancestor in _SHAPES:
             return _SHAPES[ancestor]

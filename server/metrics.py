@@ -10,6 +10,8 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from engine.interface import Engine
+from server.json_shapes import STRING
+from server.route_notes import RouteNotes, noted
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -115,6 +117,7 @@ def metrics_router(metrics: Metrics) -> APIRouter:
     router = APIRouter()
 
     @router.get("/metrics")
+    @noted(RouteNotes(replies={"text/plain": STRING}))
     async def exposition() -> Response:
         return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 from server.anthropic.prompt_request import PROMPT_FIELD, CountTokens
 from server.anthropic.request_model import NestedModel
 from server.errors import BadRequest
-from server.openai.generation_fields import MAX_STOPS, StopString
+from server.openai.sampling_types import MAX_STOPS, StopString
 from server.question import Question, SamplingWishes
 
 UserId = Annotated[str, StringConstraints(max_length=4096)]

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from server.anthropic.content_blocks import MAX_KIND_LENGTH, CacheControl
 from server.anthropic.request_model import NestedModel
 from server.errors import BadRequest
-from server.openai.tools import check_tool_choice
+from server.openai.tool_choice import check_tool_choice
 from server.tools import Tool, Toolbox, ToolChoice, ToolMode
 
 MAX_TOOLS = 1024

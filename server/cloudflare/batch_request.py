@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from server.cloudflare.generation_fields import GenerationFields
 from server.cloudflare.messages_request import MessagesRequest
 from server.cloudflare.prompt_request import PromptRequest
-from server.errors import ApiError, BadRequest
+from server.errors import ApiError, BadRequest, shown
 from server.field_notes import SchemaOf, does
 from server.openai.request_body import IGNORED_FIELDS_HEADER, Parsed, check_body
 from server.openai.request_model import RequestBody
@@ -41,6 +41,18 @@ class BatchRequest(RequestBody):
         Field(min_length=1, max_length=MAX_REQUESTS),
         does("bodies with a `prompt` or `messages`, without `stream`"),
     ]
+
+
+class BatchPoll(RequestBody):
+    """A look at a batch: nothing else can be asked beside it."""
+
+    refused_fields: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+
+    request_id: Annotated[str, does("that of the batch; nothing but `model` goes with it")]
+
+    def check_combinations(self) -> None:
+        for name in self.unknown_fields():
+            raise BadRequest(f"{shown(name)} has no meaning beside request_id", name)
 
 
 Item = PromptItem | MessagesItem

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from server.cloudflare.response_format import ResponseFormat
+from server.cloudflare.response_format import WorkersResponseFormat
 from server.constraints import TextForm
 from server.field_notes import does, harmless_fields
 from server.openai.chat_request import ChatRequest
@@ -76,7 +76,7 @@ class GenerationFields(RequestBody):
     frequency_penalty: FrequencyPenalty = None
     presence_penalty: PresencePenalty = None
     response_format: Annotated[
-        ResponseFormat | None, does("demands a form of the reply", otherwise="text")
+        WorkersResponseFormat | None, does("demands a form of the reply", otherwise="text")
     ] = None
     stream: Annotated[
         bool | None,

@@ -8,9 +8,10 @@ from server.json_body import read_json_object
 from server.openai.answer import answer
 from server.openai.chat_request import ChatRequest
 from server.openai.completion_request import CompletionRequest
-from server.openai.generation_routes import chat_call, completion_call
+from server.openai.generation_routes import CHAT, COMPLETIONS, chat_call, completion_call
 from server.openai.request_body import check_body
 from server.reply_meter import ReplyMeter
+from server.route_notes import noted
 from server.services import Services
 
 
@@ -20,12 +21,14 @@ class OpenAIRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
+    @noted(CHAT)
     async def create_chat_completion(self, request: Request) -> Response:
         meter = ReplyMeter(self._services.metrics)
         body = await self._read(request)
         call = chat_call(self._services, check_body(ChatRequest, body, self._services))
         return await answer(self._services, request, call, meter)
 
+    @noted(COMPLETIONS)
     async def create_completion(self, request: Request) -> Response:
         meter = ReplyMeter(self._services.metrics)
         body = await self._read(request)

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from server.cloudflare.errors import error_response
 from server.cloudflare.openai_routes import OpenAIRoutes
+from server.cloudflare.reply_shapes import ERROR
 from server.cloudflare.run_routes import RunRoutes
 from server.error_responses import shaped_errors
 from server.jobs.lifespan import closing_jobs
@@ -26,7 +27,7 @@ def cloudflare_router(services: Services) -> APIRouter:
 
 def _run_router(services: Services, store: JobStore) -> APIRouter:
     run = RunRoutes(services, store)
-    router = APIRouter(route_class=shaped_errors(error_response, services.metrics))
+    router = APIRouter(route_class=shaped_errors(error_response, services.metrics, ERROR))
     for prefix in (ACCOUNT, "/ai"):
         router.add_api_route(f"{prefix}/run/{{model:path}}", run.run, methods=["POST"])
     return router

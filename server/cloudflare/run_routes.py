@@ -8,23 +8,41 @@ from starlette.responses import JSONResponse, Response
 
 from engine.errors import QueueFull
 from server.cloudflare.batch import BatchDoer, polled
-from server.cloudflare.batch_request import BatchRequest, check_items, check_single
+from server.cloudflare.batch_request import BatchPoll, BatchRequest, check_items, check_single
 from server.cloudflare.envelope import succeeded
 from server.cloudflare.generating import Task, stream, whole_result
+from server.cloudflare.messages_request import MessagesRequest
 from server.cloudflare.model_name import served_name
+from server.cloudflare.prompt_request import PromptRequest
+from server.cloudflare.reply_shapes import ERROR, RESULT
 from server.disconnect import while_connected
-from server.errors import BadRequest, NotFound, shown
+from server.errors import BadRequest, InvalidJson, NotFound, shown
 from server.jobs.job import Job, Lifetime
 from server.jobs.store import JobStore
 from server.json_body import read_json_object
+from server.json_shapes import STRING, told
+from server.openai.reply_shapes import EVENT
 from server.openai.request_body import check_body
 from server.reply_meter import ReplyMeter
+from server.route_notes import EVENTS, JSON, LOOKUP_ERRORS, MODEL_ERRORS, RouteNotes, noted
 from server.security import client_of
 from server.services import Services
 from server.template_view import num_characters
 
 KEPT_SECONDS = 3600.0
 TOTAL_SECONDS = 24 * 3600.0
+
+
+_RUN = RouteNotes(
+    body=(PromptRequest, MessagesRequest, BatchRequest, BatchPoll),
+    query={
+        "queueRequest": told(STRING, "`true`: `requests` are done later"),
+        "rejectIfBusy": told(STRING, "`true`: refuse instead of waiting for a free slot"),
+    },
+    replies={JSON: RESULT, EVENTS: EVENT},
+    errors=(*MODEL_ERRORS, *LOOKUP_ERRORS, InvalidJson),
+    others={405: ERROR},
+)
 
 
 class RunRoutes:
@@ -35,6 +53,7 @@ class RunRoutes:
         self._store = store
         self._batches = BatchDoer(services)
 
+    @noted(_RUN)
     async def run(self, request: Request, model: str) -> Response:
         meter = ReplyMeter(self._services.metrics)
         body = await read_json_object(request, self._services.settings.max_body_bytes)
@@ -90,12 +109,7 @@ class RunRoutes:
         return JSONResponse(succeeded(polled(job, model)), headers=headers)
 
     def _poll(self, request: Request, body: dict[str, Any], model: str) -> Response:
-        request_id = body["request_id"]
-        if not isinstance(request_id, str):
-            raise BadRequest("request_id must be a string", "request_id")
-        others = [name for name in body if name not in ("request_id", "model")]
-        if others:
-            raise BadRequest(f"{shown(others[0])} has no meaning beside request_id", others[0])
+        request_id = check_body(BatchPoll, body, self._services).request.request_id
         place = served_name(model, self._services)
         job = self._store.find(request_id, client_of(request), place)
         if job is None:

@@ -1,11 +1,13 @@
 """POST /v1/chat/completions and POST /v1/completions: from the body to the question they ask."""
 
+from dataclasses import replace
 from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from server.best_of import best_of
+from server.errors import NotFound
 from server.openai.answer import Call, Presentation, answer
 from server.openai.chat_request import ChatRequest
 from server.openai.choice_format import ChatFormat
@@ -13,21 +15,32 @@ from server.openai.completion_format import CompletionFormat
 from server.openai.completion_request import CompletionRequest
 from server.openai.envelope import Identity, PricedIdentity
 from server.openai.generation_fields import GenerationFields
+from server.openai.reply_shapes import CHAT_COMPLETION, COMPLETION, EVENT
 from server.openai.request_body import Parsed, read_request
 from server.reply_meter import ReplyMeter
+from server.route_notes import EVENTS, JSON, MODEL_ERRORS, RouteNotes, noted
 from server.services import Services
+
+CHAT = RouteNotes(
+    body=(ChatRequest,),
+    replies={JSON: CHAT_COMPLETION, EVENTS: EVENT},
+    errors=(*MODEL_ERRORS, NotFound),
+)
+COMPLETIONS = replace(CHAT, body=(CompletionRequest,), replies={JSON: COMPLETION, EVENTS: EVENT})
 
 
 class GenerationRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
+    @noted(CHAT)
     async def create_chat_completion(self, request: Request) -> Response:
         meter = ReplyMeter(self._services.metrics)
         parsed = await read_request(ChatRequest, request, self._services)
         call = chat_call(self._services, parsed)
         return await answer(self._services, request, call, meter)
 
+    @noted(COMPLETIONS)
     async def create_completion(self, request: Request) -> Response:
         meter = ReplyMeter(self._services.metrics)
         parsed = await read_request(CompletionRequest, request, self._services)

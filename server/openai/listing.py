@@ -6,9 +6,20 @@ from typing import Any
 from starlette.requests import Request
 
 from server.errors import BadRequest
+from server.json_shapes import STRING, Schema, one_of, told, whole_number
 from server.storage.page import PageQuery
 
 MAX_CURSOR_LENGTH = 128
+
+
+def page_parameters(*, default_limit: int, max_limit: int) -> dict[str, Schema]:
+    """What `page_query` reads, as the OpenAPI document tells it."""
+    after = {**STRING, "minLength": 1, "maxLength": MAX_CURSOR_LENGTH}
+    return {
+        "limit": whole_number(1, max_limit, "the most objects of a page", default_limit),
+        "after": told(after, "the id of the last object of the page before"),
+        "order": told(one_of("asc", "desc"), "by age; newest first unless asked otherwise"),
+    }
 
 
 def page_query(request: Request, *, default_limit: int, max_limit: int) -> PageQuery:

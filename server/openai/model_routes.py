@@ -6,8 +6,10 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from server.errors import ModelNotFound
+from server.openai.reply_shapes import MODEL, MODELS
 from server.openai.supported_parameters import supported_parameters
 from server.pricing import Prices
+from server.route_notes import JSON, RouteNotes, noted
 from server.services import Services
 from server.version import PROGRAM
 
@@ -19,10 +21,12 @@ class ModelRoutes:
         self._services = services
         self._started = int(time.time())
 
+    @noted(RouteNotes(replies={JSON: MODELS}))
     async def list_models(self) -> JSONResponse:
         data = [self._card(name) for name in self._services.model_names]
         return JSONResponse({"object": "list", "data": data})
 
+    @noted(RouteNotes(replies={JSON: MODEL}, errors=(ModelNotFound,)))
     async def retrieve_model(self, model_id: str) -> JSONResponse:
         if model_id not in self._services.model_names:
             raise ModelNotFound(model_id)

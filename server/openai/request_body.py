@@ -1,6 +1,6 @@
 """From JSON to a request model: refuses what is wrong by name, and lists what nobody knows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -73,11 +73,18 @@ def parse_body(model: type[Body], body: Mapping[str, Any], *, strict_fields: boo
         request = model.model_validate(known)
     except ValidationError as error:
         raise _first_error(error) from None
-    unknown = request.unknown_fields()
+    return Parsed(request, naming(request.unknown_fields(), strict_fields=strict_fields))
+
+
+def naming(unknown: Sequence[str], *, strict_fields: bool) -> dict[str, str]:
+    """The header that names the fields that nobody knows, if there are any.
+
+    Raises:
+        BadRequest: with `strict_fields` there must be none.
+    """
     if unknown and strict_fields:
         raise BadRequest(f"unknown field: {_shown(unknown[0])}", _shown(unknown[0]))
-    headers = {IGNORED_FIELDS_HEADER: _header_value(unknown)} if unknown else {}
-    return Parsed(request, headers)
+    return {IGNORED_FIELDS_HEADER: _header_value(unknown)} if unknown else {}
 
 
 def check_body(model: type[Body], body: Mapping[str, Any], services: Services) -> Parsed[Body]:
@@ -131,10 +138,11 @@ def _param(details: ErrorDetails) -> str:
     return path
 
 
-def _header_value(names: list[str]) -> str:
+def _header_value(names: Sequence[str]) -> str:
     shown = [_shown(name) for name in names[:MAX_NAMED_FIELDS]]
     return ", ".join(shown + ["..."] * (len(names) > MAX_NAMED_FIELDS))
 
 
 def _shown(name: str) -> str:
-    return quote(name[:MAX_NAME_LENGTH], safe="[]._-")
+    """A header must not end in a blank, so that even a name of nothing shows something."""
+    return quote(name[:MAX_NAME_LENGTH], safe="[]._-") or '""'

@@ -9,15 +9,17 @@ from typing import Annotated
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from server.errors import BadRequest
+from server.errors import BadRequest, ModelNotFound
 from server.field_notes import does
 from server.openai.chat_prompt import ChatPromptFields, Messages
 from server.openai.completion_request import ParseSpecial
 from server.openai.generation_fields import AddSpecialTokens
+from server.openai.reply_shapes import PROMPT, TOKENS
 from server.openai.request_body import read_request
 from server.openai.request_model import RequestBody
 from server.prompt import loaded_info
 from server.question import TextPrompt
+from server.route_notes import JSON, LOADING_ERRORS, Errors, RouteNotes, noted
 from server.services import Services
 
 
@@ -32,6 +34,11 @@ class TokenizeRequest(ChatPromptFields, RequestBody):
     def check_combinations(self) -> None:
         if (self.prompt is None) == (self.messages is None):
             raise BadRequest("give either prompt or messages", "prompt")
+        others = ChatPromptFields.model_fields if self.messages is None else ("parse_special",)
+        for name in others:
+            if getattr(self, name) is not None:
+                form = "messages" if self.messages is None else "prompt"
+                raise BadRequest(f"{name} goes with {form} only", name)
 
 
 class ApplyTemplateRequest(ChatPromptFields, RequestBody):
@@ -42,10 +49,14 @@ class DetokenizeRequest(RequestBody):
     tokens: Annotated[list[int], does("ids, at most as many as the context has room for")]
 
 
+_ERRORS: Errors = (ModelNotFound, *LOADING_ERRORS)
+
+
 class TokenRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
+    @noted(RouteNotes(body=(TokenizeRequest,), replies={JSON: TOKENS}, errors=_ERRORS))
     async def tokenize(self, request: Request) -> JSONResponse:
         """`count` is what `usage.prompt_tokens` will be, also of texts too long to be answered."""
         parsed = await read_request(TokenizeRequest, request, self._services)
@@ -61,6 +72,7 @@ class TokenRoutes:
         body = {"count": len(ids), "max_model_len": context_length, "tokens": ids}
         return JSONResponse(body, headers=parsed.headers)
 
+    @noted(RouteNotes(body=(ApplyTemplateRequest,), replies={JSON: PROMPT}, errors=_ERRORS))
     async def apply_template(self, request: Request) -> JSONResponse:
         """The prompt of a chat as text, control tokens included."""
         parsed = await read_request(ApplyTemplateRequest, request, self._services)
@@ -70,6 +82,7 @@ class TokenRoutes:
         text = await asyncio.to_thread(self._services.tokenizer.decode, ids, skip_special=False)
         return JSONResponse({"prompt": text}, headers=parsed.headers)
 
+    @noted(RouteNotes(body=(DetokenizeRequest,), replies={JSON: PROMPT}, errors=_ERRORS))
     async def detokenize(self, request: Request) -> JSONResponse:
         """The exact text of the ids, control tokens included."""
         parsed = await read_request(DetokenizeRequest, request, self._services)

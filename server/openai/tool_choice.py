@@ -1,12 +1,13 @@
 """`tool_choice`, and the older `function_call`: what of the tools the model may or must call."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from server.errors import BadRequest, shown
+from server.json_shapes import NULL, STRING, Schema, always, either, list_of, one_of, record, told
 from server.tools import Tool, ToolChoice, ToolMode
 
 _UNSUPPORTED_KINDS = ("custom", "mcp", "web_search", "file_search", "code_interpreter")
@@ -85,39 +86,31 @@ def _as_function_call(value: object) -> ToolChoice | None:
     return ToolChoice(mode=ToolMode.NAMED, names=(name,), parallel=False)
 
 
-def object_schema(**properties: dict[str, Any]) -> dict[str, Any]:
-    """The JSON schema of an object with these properties, all of them required."""
-    return {"type": "object", "properties": properties, "required": [*properties]}
+def some_of(tool: Schema) -> Schema:
+    return told(list_of(tool, minItems=1), "which ones")
 
 
-def list_of(tool: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "minItems": 1, "items": tool, "description": "which ones"}
-
-
-MODES = {"enum": ["auto", "none", "required"]}
-NAME = {"type": "string", "description": "that of a function among the tools"}
-FUNCTION = {"const": "function", "description": "one function, which is to be called"}
-SOME_TOOLS = {"const": "allowed_tools", "description": "some of the tools"}
-ALLOWED_MODE = {"enum": ["auto", "required"], "description": "whether one must be called"}
-_NAMED = object_schema(name=NAME)
-_NAMED_TOOL = object_schema(type=FUNCTION, function={**_NAMED, "description": "which one"})
-_ALLOWED = object_schema(
+MODES = one_of("auto", "none", "required")
+NAME = told(STRING, "that of a function among the tools")
+FUNCTION = told(always("function"), "one function, which is to be called")
+SOME_TOOLS = told(always("allowed_tools"), "some of the tools")
+ALLOWED_MODE = told(one_of("auto", "required"), "whether one must be called")
+_NAMED = record(name=NAME)
+_NAMED_TOOL = record(type=FUNCTION, function=told(_NAMED, "which one"))
+_ALLOWED = record(
     type=SOME_TOOLS,
-    allowed_tools={
-        **object_schema(mode=ALLOWED_MODE, tools=list_of(_NAMED_TOOL)),
-        "description": "what may be called",
-    },
+    allowed_tools=told(record(mode=ALLOWED_MODE, tools=some_of(_NAMED_TOOL)), "what may be called"),
 )
 
 ChosenTool = Annotated[
     ToolChoice | None,
     PlainValidator(_as_choice),
-    WithJsonSchema({"anyOf": [MODES, _NAMED_TOOL, _ALLOWED, {"type": "null"}]}),
+    WithJsonSchema(either(MODES, _NAMED_TOOL, _ALLOWED, NULL)),
 ]
 ChosenFunction = Annotated[
     ToolChoice | None,
     PlainValidator(_as_function_call),
-    WithJsonSchema({"anyOf": [{"enum": ["auto", "none"]}, _NAMED, {"type": "null"}]}),
+    WithJsonSchema(either(one_of("auto", "none"), _NAMED, NULL)),
 ]
 
 

@@ -6,7 +6,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from server.events import Usage
+from server.openrouter import reply_shapes
 from server.pricing import Prices
+from server.route_notes import JSON, RouteNotes, noted
 from server.security import ANONYMOUS, client_of
 from server.services import Services
 
@@ -20,6 +22,7 @@ class AccountRoutes:
         self._usage = services.usage
         self._prices = Prices.of(services.settings)
 
+    @noted(RouteNotes(replies={JSON: reply_shapes.KEY}))
     async def key(self, request: Request) -> JSONResponse:
         client = client_of(request)
         used = {
@@ -31,6 +34,7 @@ class AccountRoutes:
         costs = {name: self._dollars(usage) for name, usage in used.items()}
         return JSONResponse({"data": {"label": _label(client), **costs, **_unlimited(costs)}})
 
+    @noted(RouteNotes(replies={JSON: reply_shapes.CREDITS}))
     async def credits(self, request: Request) -> JSONResponse:
         """Nothing is sold in advance, so what was used is what counts as bought."""
         used = self._dollars(self._usage.total(client_of(request)))

@@ -7,20 +7,24 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from server.errors import NotFound
 from server.generation_log import Origin
 from server.json_body import read_json_object
 from server.openai.answer import Call, answer
 from server.openai.chat_request import ChatRequest
 from server.openai.completion_request import CompletionRequest
-from server.openai.generation_routes import chat_call, completion_call
+from server.openai.generation_routes import CHAT, COMPLETIONS, chat_call, completion_call
+from server.openai.reply_shapes import EVENT, RESPONSE
 from server.openai.request_body import check_body
 from server.openai.responses.answering import answer as answer_turn
 from server.openai.responses.turn import Turn
 from server.openai.routing import routed
 from server.openrouter.envelope import GenerationIdentity
+from server.openrouter.reply_shapes import GENERATED
 from server.openrouter.response_head import GenerationHead
 from server.openrouter.response_request import GenerationResponse
 from server.reply_meter import ReplyMeter
+from server.route_notes import EVENTS, JSON, MODEL_ERRORS, RouteNotes, noted
 from server.security import client_of
 from server.services import Services
 
@@ -32,13 +36,28 @@ class GenerationRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
+    @noted(
+        replace(
+            CHAT,
+            body=(ChatRequest, CompletionRequest),
+            replies={JSON: GENERATED, EVENTS: EVENT},
+        )
+    )
     async def create_chat_completion(self, request: Request) -> Response:
         """Takes a prompt too, as the reference service does: then it is a completion."""
         return await self._create(request, is_chat=True)
 
+    @noted(COMPLETIONS)
     async def create_completion(self, request: Request) -> Response:
         return await self._create(request, is_chat=False)
 
+    @noted(
+        RouteNotes(
+            body=(GenerationResponse,),
+            replies={JSON: RESPONSE, EVENTS: EVENT},
+            errors=(*MODEL_ERRORS, NotFound),
+        )
+    )
     async def create_response(self, request: Request) -> Response:
         """As under /v1, but without a memory."""
         services = self._services

@@ -8,7 +8,10 @@ from starlette.responses import JSONResponse
 
 from server.errors import BadRequest, NotFound, shown
 from server.generation_log import GenerationRecord
+from server.json_shapes import STRING, told
+from server.openrouter import reply_shapes
 from server.pricing import Prices
+from server.route_notes import JSON, LOOKUP_ERRORS, RouteNotes, noted
 from server.security import client_of
 from server.services import Services
 from server.version import PROGRAM
@@ -19,6 +22,14 @@ class GenerationStats:
         self._services = services
         self._prices = Prices.of(services.settings)
 
+    @noted(
+        RouteNotes(
+            query={"id": told({**STRING, "minLength": 1}, "that of the reply")},
+            needs=("id",),
+            replies={JSON: reply_shapes.GENERATION},
+            errors=LOOKUP_ERRORS,
+        )
+    )
     async def retrieve(self, request: Request) -> JSONResponse:
         generation_id = request.query_params.get("id")
         if not generation_id:

@@ -1,27 +1,27 @@
 """The body of POST /responses as OpenRouter takes it: OpenAI's, routing, and more sampling."""
 
 from dataclasses import replace
-
-from pydantic import Field
+from typing import Annotated
 
 from server.errors import UnsupportedParameter
-from server.openai.generation_fields import MAX_STOPS, ShortText, Stops
+from server.field_notes import does
+from server.openai.generation_fields import ShortText, Watched
 from server.openai.responses.create_request import CreateResponse
 from server.openai.routing_fields import RoutingFields
+from server.openai.sampling_types import FrequencyPenalty, PresencePenalty, Stops, TopK
 from server.question import SamplingWishes
 
 
 class GenerationResponse(RoutingFields, CreateResponse):
     """Nothing is kept between requests, so what would need that is refused."""
 
-    model: str
-    top_k: int | None = Field(None, ge=-1, le=2**31 - 1)
-    frequency_penalty: float | None = Field(None, ge=-2, le=2)
-    presence_penalty: float | None = Field(None, ge=-2, le=2)
-    stop: Stops = Field(None, max_length=MAX_STOPS)
+    model: Annotated[str, does("a served name, exactly")]
+    top_k: TopK = None
+    frequency_penalty: FrequencyPenalty = None
+    presence_penalty: PresencePenalty = None
+    stop: Stops = None
 
-    # Checked, then without effect.
-    session_id: ShortText | None = None
+    session_id: Annotated[ShortText | None, Watched] = None
 
     @property
     def stops(self) -> list[str]:

@@ -8,6 +8,7 @@ from server.openrouter.errors import error_response
 from server.openrouter.generation_routes import GenerationRoutes
 from server.openrouter.generation_stats import GenerationStats
 from server.openrouter.model_routes import ModelRoutes
+from server.openrouter.reply_shapes import ERROR
 from server.services import Services
 from server.sse import let_streams_finish_on_shutdown
 
@@ -17,7 +18,7 @@ def openrouter_router(services: Services) -> APIRouter:
     let_streams_finish_on_shutdown()
     generation = GenerationRoutes(services)
     models = ModelRoutes(services)
-    router = APIRouter(route_class=shaped_errors(error_response, services.metrics))
+    router = APIRouter(route_class=shaped_errors(error_response, services.metrics, ERROR))
     for path, create in (
         ("/api/v1/chat/completions", generation.create_chat_completion),
         ("/api/v1/completions", generation.create_completion),

@@ -10,6 +10,7 @@ from server.openai.model_routes import ModelRoutes
 from server.runpod.errors import error_response, refused_job
 from server.runpod.job_routes import JobRoutes
 from server.runpod.launcher import Launcher
+from server.runpod.reply_shapes import ERROR
 from server.runpod.submit_routes import SubmitRoutes
 from server.services import Services
 from server.sse import let_streams_finish_on_shutdown
@@ -31,14 +32,14 @@ def runpod_router(services: Services) -> APIRouter:
 
 
 def _submit_router(services: Services, submit: SubmitRoutes) -> APIRouter:
-    router = APIRouter(route_class=shaped_errors(refused_job, services.metrics))
+    router = APIRouter(route_class=shaped_errors(refused_job, services.metrics, ERROR))
     router.add_api_route(f"{PREFIX}/run", submit.run, methods=["POST"])
     router.add_api_route(f"{PREFIX}/runsync", submit.run_sync, methods=["POST"])
     return router
 
 
 def _job_router(services: Services, jobs: JobRoutes) -> APIRouter:
-    router = APIRouter(route_class=shaped_errors(error_response, services.metrics))
+    router = APIRouter(route_class=shaped_errors(error_response, services.metrics, ERROR))
     add = router.add_api_route
     add(f"{PREFIX}/status/{{job_id}}", jobs.status, methods=["GET"])
     add(f"{PREFIX}/status-sync/{{job_id}}", jobs.status_sync, methods=["GET"])

@@ -11,12 +11,14 @@ from server.jobs.store import JobStore
 from server.json_body import read_json_object
 from server.openai.request_body import IGNORED_FIELDS_HEADER, check_body
 from server.question import Question
+from server.route_notes import JSON, MODEL_ERRORS, RouteNotes, noted
 from server.runpod.errors import new_job_id
 from server.runpod.job_input import JobInput
 from server.runpod.job_request import JobRequest
-from server.runpod.job_routes import JobRoutes, wait_seconds
+from server.runpod.job_routes import JOB_LINKS, WAIT, JobRoutes, wait_seconds
 from server.runpod.job_view import brief
 from server.runpod.launcher import Assignment, Launcher
+from server.runpod.reply_shapes import BRIEF, WHOLE
 from server.runpod.sampling_fields import DEFAULT_MAX_TOKENS, SamplingFields
 from server.security import client_of
 from server.services import Services
@@ -35,10 +37,22 @@ class SubmitRoutes:
         self._launcher = launcher
         self._jobs = jobs
 
+    @noted(
+        RouteNotes(body=(JobRequest,), replies={JSON: BRIEF}, errors=MODEL_ERRORS, links=JOB_LINKS)
+    )
     async def run(self, request: Request, endpoint: str) -> JSONResponse:
         job, headers = await self._submit(request, endpoint, new_job_id(), KEPT_SECONDS)
         return JSONResponse(brief(job), headers=headers)
 
+    @noted(
+        RouteNotes(
+            body=(JobRequest,),
+            query=WAIT,
+            replies={JSON: WHOLE},
+            errors=MODEL_ERRORS,
+            links=JOB_LINKS,
+        )
+    )
     async def run_sync(self, request: Request, endpoint: str) -> JSONResponse:
         """Whoever goes away has not learnt the id, so the job ends too."""
         wait_seconds(request)

@@ -23,6 +23,7 @@ ROUTES = {
     ("GET", "/health/live"): "open",
     ("GET", "/health/ready"): "open",
     ("GET", "/metrics"): "key",
+    ("GET", "/openapi.json"): "key",
     ("GET", "/v1/models"): "key",
     ("POST", "/api/v1/chat/completions"): "key",
     ("POST", "/api/v1/completions"): "key",
@@ -122,7 +123,7 @@ def whole_port() -> Iterator[int]:
 
 @pytest.mark.parametrize(
     "path",
-    ["/docs", "/redoc", "/openapi.json", "/v1/shutdown", "/v1/load", "/server_info", "/debug"],
+    ["/docs", "/redoc", "/v1/shutdown", "/v1/load", "/server_info", "/debug"],
 )
 def test_there_is_no_page_and_no_administration(whole_port: int, path: str) -> None:
     for method in ("GET", "POST", "PUT", "DELETE"):

@@ -14,6 +14,7 @@ from engine.errors import QueueFull
 from server.app import assemble
 from server.error_responses import shaped_errors
 from server.errors import BadRequest, ErrorReply
+from server.json_shapes import OBJECT
 from server.settings import Settings
 from tests.fakes import FakeEngine
 from tests.server.probe import probe_app
@@ -37,7 +38,7 @@ async def fail(kind: str) -> Response:
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
     services = probe_app(FakeEngine(), Settings(api_key=[SecretStr("key")])).state.services
-    router = APIRouter(route_class=shaped_errors(flat, services.metrics))
+    router = APIRouter(route_class=shaped_errors(flat, services.metrics, OBJECT))
     router.add_api_route("/flat/{kind}", fail, methods=["POST"])
     with TestClient(assemble(services, [router]), base_url="http://localhost") as client:
         yield client

@@ -12,8 +12,10 @@ from server.errors import BadRequest, NotFound, shown
 from server.openai.batches.batch_object import batch_object
 from server.openai.batches.create_request import COMPLETION_WINDOW_SECONDS, CreateBatch
 from server.openai.files.routes import no_such_file
-from server.openai.listing import list_body, page_query, unknown_cursor
+from server.openai.listing import list_body, page_parameters, page_query, unknown_cursor
+from server.openai.reply_shapes import BATCH, page_of
 from server.openai.request_body import read_request
+from server.route_notes import JSON, LOOKUP_ERRORS, STORAGE_ERRORS, Link, RouteNotes, noted
 from server.security import client_of
 from server.services import Services
 from server.storage.page import UnknownCursor
@@ -22,12 +24,26 @@ MAX_PAGE = 100
 DEFAULT_PAGE = 20
 
 
+_ERRORS = (*LOOKUP_ERRORS, *STORAGE_ERRORS)
+
+
 class BatchRoutes:
     def __init__(self, services: Services, runner: BatchRunner) -> None:
         self._services = services
         self._storage = services.storage
         self._runner = runner
 
+    @noted(
+        RouteNotes(
+            body=(CreateBatch,),
+            replies={JSON: BATCH},
+            errors=_ERRORS,
+            links={
+                "batch": Link("/v1/batches/{batch_id}", "get", "batch_id"),
+                "cancellation": Link("/v1/batches/{batch_id}/cancel", "post", "batch_id"),
+            },
+        )
+    )
     async def create(self, request: Request) -> JSONResponse:
         parsed = await read_request(CreateBatch, request, self._services)
         asked, owner = parsed.request, client_of(request)
@@ -52,6 +68,13 @@ class BatchRoutes:
         self._runner.notice()
         return JSONResponse(batch_object(record), headers=parsed.headers)
 
+    @noted(
+        RouteNotes(
+            query=page_parameters(default_limit=DEFAULT_PAGE, max_limit=MAX_PAGE),
+            replies={JSON: page_of("Batches", BATCH)},
+            errors=STORAGE_ERRORS,
+        )
+    )
     async def list_batches(self, request: Request) -> JSONResponse:
         query = page_query(request, default_limit=DEFAULT_PAGE, max_limit=MAX_PAGE)
         try:
@@ -61,9 +84,11 @@ class BatchRoutes:
         data = [batch_object(record) for record in page.items]
         return JSONResponse(list_body(data, has_more=page.has_more))
 
+    @noted(RouteNotes(replies={JSON: BATCH}, errors=_ERRORS))
     async def retrieve(self, request: Request, batch_id: str) -> JSONResponse:
         return JSONResponse(batch_object(await self._find(request, batch_id)))
 
+    @noted(RouteNotes(replies={JSON: BATCH}, errors=_ERRORS))
     async def cancel(self, request: Request, batch_id: str) -> JSONResponse:
         """The lines that are done stay done: their results are in the output file."""
         record = await self._find(request, batch_id)

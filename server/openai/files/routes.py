@@ -7,9 +7,20 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from server.errors import NotFound, shown
-from server.openai.files.upload import check_origin, read_upload
-from server.openai.listing import list_body, page_query, unknown_cursor
+from server.errors import HostNotAllowed, NotFound, shown
+from server.json_shapes import STRING, told
+from server.openai.files.upload import FORM_SHAPE, check_origin, read_upload
+from server.openai.listing import list_body, page_parameters, page_query, unknown_cursor
+from server.openai.reply_shapes import BYTES, FILE, deleted, page_of
+from server.openai.request_body import naming
+from server.route_notes import (
+    JSON,
+    LOOKUP_ERRORS,
+    STORAGE_ERRORS,
+    Link,
+    RouteNotes,
+    noted,
+)
 from server.security import client_of
 from server.services import Services
 from server.storage.files import NewFile, StoredFile
@@ -18,15 +29,39 @@ from server.storage.page import UnknownCursor
 MAX_PAGE = 10_000
 
 
+_LIST = RouteNotes(
+    query={
+        **page_parameters(default_limit=MAX_PAGE, max_limit=MAX_PAGE),
+        "purpose": told(STRING, "only files of this purpose"),
+    },
+    replies={JSON: page_of("Files", FILE)},
+    errors=STORAGE_ERRORS,
+)
+_ERRORS = (*LOOKUP_ERRORS, *STORAGE_ERRORS)
+
+
 class FileRoutes:
     def __init__(self, services: Services) -> None:
         self._settings = services.settings
         self._store = services.storage.files
         self._keep_seconds = services.storage.keep_seconds
 
+    @noted(
+        RouteNotes(
+            form=FORM_SHAPE,
+            replies={JSON: FILE},
+            errors=(HostNotAllowed, *STORAGE_ERRORS),
+            links={
+                "file": Link("/v1/files/{file_id}", "get", "file_id"),
+                "content": Link("/v1/files/{file_id}/content", "get", "file_id"),
+                "deletion": Link("/v1/files/{file_id}", "delete", "file_id"),
+            },
+        )
+    )
     async def upload(self, request: Request) -> JSONResponse:
         check_origin(request, self._settings.cors_origin)
         async with read_upload(request, self._settings.max_file_bytes) as upload:
+            headers = naming(upload.unknown, strict_fields=self._settings.strict_fields)
             seconds = upload.seconds
             if seconds is None and upload.purpose == "batch":
                 seconds = self._keep_seconds
@@ -38,8 +73,9 @@ class FileRoutes:
                 expires_at=None if seconds is None else int(time.time()) + seconds,
             )
             file = await self._store.create(new, upload.content())
-        return JSONResponse(file_object(file))
+        return JSONResponse(file_object(file), headers=headers)
 
+    @noted(_LIST)
     async def list_files(self, request: Request) -> JSONResponse:
         query = page_query(request, default_limit=MAX_PAGE, max_limit=MAX_PAGE)
         purpose = request.query_params.get("purpose")
@@ -50,9 +86,11 @@ class FileRoutes:
         data = [file_object(file) for file in page.items]
         return JSONResponse(list_body(data, has_more=page.has_more))
 
+    @noted(RouteNotes(replies={JSON: FILE}, errors=_ERRORS))
     async def retrieve(self, request: Request, file_id: str) -> JSONResponse:
         return JSONResponse(file_object(await self._find(request, file_id)))
 
+    @noted(RouteNotes(replies={"application/octet-stream": BYTES}, errors=_ERRORS))
     async def content(self, request: Request, file_id: str) -> Response:
         file = await self._find(request, file_id)
         return StreamingResponse(
@@ -61,6 +99,7 @@ class FileRoutes:
             headers={"content-length": str(file.num_bytes), "content-disposition": "attachment"},
         )
 
+    @noted(RouteNotes(replies={JSON: deleted("DeletedFile", "file")}, errors=_ERRORS))
     async def delete(self, request: Request, file_id: str) -> JSONResponse:
         if not await self._store.delete(client_of(request), file_id):
             raise no_such_file(file_id)

@@ -18,6 +18,7 @@ from server.errors import (
     UnsupportedMediaType,
     printable,
 )
+from server.json_shapes import Schema, always, one_of, told, whole_number
 from server.storage.errors import StorageFull
 
 PURPOSES = ("batch", "user_data")
@@ -30,17 +31,38 @@ FORM_OVERHEAD_BYTES = 64 * 1024
 """Of boundaries, headers and the other fields, beyond the file itself."""
 READ_BYTES = 256 * 1024
 
+FORM_SHAPE: Schema = {
+    "type": "object",
+    "properties": {
+        "file": told({"type": "string", "format": "binary"}, "with a filename"),
+        "purpose": one_of(*PURPOSES),
+        "expires_after[anchor]": always("created_at"),
+        "expires_after[seconds]": whole_number(
+            MIN_EXPIRY_SECONDS, MAX_EXPIRY_SECONDS, "after which it is deleted; with the anchor"
+        ),
+    },
+    "required": ["file", "purpose"],
+    "dependentRequired": {
+        "expires_after[anchor]": ["expires_after[seconds]"],
+        "expires_after[seconds]": ["expires_after[anchor]"],
+    },
+}
+
 _SECONDS = re.compile("[0-9]{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that has arrived whole, on disk if it is large. Without `seconds` none were asked."""
+    """A file that has arrived whole, on disk if it is large. Without `seconds` none were asked.
+
+    `unknown` are the names of parts of the form that nobody knows.
+    """
 
     file: UploadFile
     filename: str
     purpose: str
     seconds: int | None
+    unknown: list[str]
 
     async def content(self) -> AsyncIterator[bytes]:
         while piece := await self.file.read(READ_BYTES):
@@ -119,7 +141,8 @@ def _checked(form: FormData, max_file_bytes: int) -> Upload:
         raise BodyTooLarge(f"The file is larger than {max_file_bytes} bytes")
     if purpose not in PURPOSES:
         raise BadRequest(f"purpose must be one of {', '.join(PURPOSES)}", "purpose")
-    return Upload(file, _filename(file.filename), str(purpose), _expiry(form))
+    unknown = [name for name in form if name not in FORM_SHAPE["properties"]]
+    return Upload(file, _filename(file.filename), str(purpose), _expiry(form), unknown)
 
 
 def _filename(sent: str | None) -> str:

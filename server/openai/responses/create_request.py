@@ -36,7 +36,7 @@ Repeated = "repeated in the response"
 RepeatedUser = harmless(f"nobody is watched here; {Repeated}")
 
 
-class StreamOptions(RequestModel):
+class ResponseStreamOptions(RequestModel):
     include_obfuscation: Annotated[
         Literal[False] | None, does("no event is padded", default=False)
     ] = None
@@ -110,7 +110,7 @@ class CreateResponse(ResponsePrompt):
     stream: Annotated[bool | None, does("typed events with `sequence_number`", default=False)] = (
         None
     )
-    stream_options: Annotated[StreamOptions | None, does("with `stream` only")] = None
+    stream_options: Annotated[ResponseStreamOptions | None, does("with `stream` only")] = None
     metadata: Annotated[Metadata | None, does("the client's own notes, kept with the response")] = (
         None
     )

@@ -5,8 +5,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from server.openai.listing import list_body, page_query, unknown_cursor
+from server.openai.listing import list_body, page_parameters, page_query, unknown_cursor
+from server.openai.reply_shapes import ITEM, page_of
 from server.openai.responses.routes import no_such_response
+from server.route_notes import JSON, LOOKUP_ERRORS, STORAGE_ERRORS, RouteNotes, noted
 from server.security import client_of
 from server.services import Services
 
@@ -18,6 +20,13 @@ class InputItemRoutes:
     def __init__(self, services: Services) -> None:
         self._store = services.storage.responses
 
+    @noted(
+        RouteNotes(
+            query=page_parameters(default_limit=DEFAULT_PAGE, max_limit=MAX_PAGE),
+            replies={JSON: page_of("Items", ITEM)},
+            errors=(*LOOKUP_ERRORS, *STORAGE_ERRORS),
+        )
+    )
     async def list_items(self, request: Request, response_id: str) -> JSONResponse:
         """Also what came before the request itself, if it continued a response."""
         query = page_query(request, default_limit=DEFAULT_PAGE, max_limit=MAX_PAGE)

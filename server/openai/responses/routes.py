@@ -9,7 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.error_responses import failure
-from server.errors import BadRequest, NotFound, UnsupportedParameter, shown
+from server.errors import BadRequest, ModelNotFound, NotFound, UnsupportedParameter, shown
+from server.json_shapes import INTEGER, STRING, told
+from server.openai.reply_shapes import EVENT, INPUT_TOKENS, RESPONSE, deleted
 from server.openai.request_body import read_request
 from server.openai.responses.answering import answer
 from server.openai.responses.background import BackgroundResponses, Job
@@ -18,6 +20,17 @@ from server.openai.responses.history import earlier_items, new_items
 from server.openai.responses.turn import PROMPT_FIELD, Turn, question_of
 from server.prompt import loaded_info
 from server.reply_meter import ReplyMeter
+from server.route_notes import (
+    EVENTS,
+    JSON,
+    LOADING_ERRORS,
+    LOOKUP_ERRORS,
+    MODEL_ERRORS,
+    STORAGE_ERRORS,
+    Link,
+    RouteNotes,
+    noted,
+)
 from server.security import client_of
 from server.services import Services
 from server.sse import EventStream, event_frame
@@ -26,12 +39,41 @@ from server.storage.responses import StoredResponse
 Json = dict[str, Any]
 
 
+_ERRORS = (*LOOKUP_ERRORS, *STORAGE_ERRORS)
+_ONE = "/v1/responses/{response_id}"
+_CREATE = RouteNotes(
+    body=(CreateResponse,),
+    replies={JSON: RESPONSE, EVENTS: EVENT},
+    errors=(*MODEL_ERRORS, *STORAGE_ERRORS),
+    links={
+        "response": Link(_ONE, "get", "response_id"),
+        "input_items": Link(f"{_ONE}/input_items", "get", "response_id"),
+        "cancellation": Link(f"{_ONE}/cancel", "post", "response_id"),
+        "deletion": Link(_ONE, "delete", "response_id"),
+    },
+)
+_RETRIEVE = RouteNotes(
+    query={
+        "stream": told(STRING, "`true`: the events of a background response"),
+        "starting_after": told(INTEGER, "with `stream`: the number of the last event seen"),
+    },
+    replies={JSON: RESPONSE, EVENTS: EVENT},
+    errors=_ERRORS,
+)
+_COUNT = RouteNotes(
+    body=(ResponsePrompt,),
+    replies={JSON: INPUT_TOKENS},
+    errors=(ModelNotFound, *LOADING_ERRORS, *STORAGE_ERRORS),
+)
+
+
 class ResponseRoutes:
     def __init__(self, services: Services, background: BackgroundResponses) -> None:
         self._services = services
         self._background = background
         self._store = services.storage.responses
 
+    @noted(_CREATE)
     async def create(self, request: Request) -> Response:
         meter = ReplyMeter(self._services.metrics)
         parsed = await read_request(CreateResponse, request, self._services)
@@ -44,6 +86,7 @@ class ResponseRoutes:
             return JSONResponse(document, headers=headers)
         return await answer(self._services, request, turn, meter, headers)
 
+    @noted(_COUNT)
     async def count_input(self, request: Request) -> JSONResponse:
         """The tokens that the prompt of such a response would have."""
         parsed = await read_request(ResponsePrompt, request, self._services)
@@ -56,6 +99,7 @@ class ResponseRoutes:
         body = {"object": "response.input_tokens", "input_tokens": len(ids)}
         return JSONResponse(body, headers=parsed.headers)
 
+    @noted(_RETRIEVE)
     async def retrieve(self, request: Request, response_id: str) -> Response:
         stored = await self._find(request, response_id)
         if request.query_params.get("stream") not in ("true", "True", "1"):
@@ -65,6 +109,7 @@ class ResponseRoutes:
             raise BadRequest("the events of this response are not kept any more", "stream")
         return self._following(job, _first_event(request), {})
 
+    @noted(RouteNotes(replies={JSON: RESPONSE}, errors=_ERRORS))
     async def cancel(self, request: Request, response_id: str) -> JSONResponse:
         """What has ended already stays as it is, and that is no error."""
         stored = await self._find(request, response_id)
@@ -73,6 +118,7 @@ class ResponseRoutes:
         await self._background.cancel(stored.owner, response_id)
         return JSONResponse((await self._find(request, response_id)).document)
 
+    @noted(RouteNotes(replies={JSON: deleted("DeletedResponse", "response")}, errors=_ERRORS))
     async def delete(self, request: Request, response_id: str) -> JSONResponse:
         owner = client_of(request)
         await self._background.cancel(owner, response_id)

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Discriminator, Field, PlainValidator, Tag, With
 from pydantic_core import PydanticCustomError
 
 from server.field_notes import does
+from server.json_shapes import NULL, either, record
 from server.openai.request_model import RequestModel
 from server.openai.tool_choice import (
     ALLOWED_MODE,
@@ -16,14 +17,13 @@ from server.openai.tool_choice import (
     NAME,
     SOME_TOOLS,
     check_tool_choice,
-    list_of,
-    object_schema,
+    some_of,
 )
 from server.openai.tools import MAX_TOOLS, FunctionDefinition
 from server.tools import Toolbox, ToolChoice, ToolMode
 
 
-class FunctionTool(FunctionDefinition):
+class ResponseFunction(FunctionDefinition):
     type: Annotated[Literal["function"], does("a function, which the model may call")]
 
 
@@ -73,12 +73,12 @@ def _names(tools: object) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
-_NAMED_TOOL = object_schema(type=FUNCTION, name=NAME)
-_ALLOWED = object_schema(type=SOME_TOOLS, mode=ALLOWED_MODE, tools=list_of(_NAMED_TOOL))
-CHOICE_SCHEMA = {"anyOf": [MODES, _NAMED_TOOL, _ALLOWED, {"type": "null"}]}
+_NAMED_TOOL = record(type=FUNCTION, name=NAME)
+_ALLOWED = record(type=SOME_TOOLS, mode=ALLOWED_MODE, tools=some_of(_NAMED_TOOL))
+CHOICE_SCHEMA = either(MODES, _NAMED_TOOL, _ALLOWED, NULL)
 
 ResponseTool = Annotated[
-    Annotated[FunctionTool, Tag("<function>")] | Annotated[OtherTool, Tag("<other>")],
+    Annotated[ResponseFunction, Tag("<function>")] | Annotated[OtherTool, Tag("<other>")],
     Discriminator(
         _tag, custom_error_type="tool", custom_error_message="a tool must be an object with a type"
     ),
@@ -105,8 +105,8 @@ class ResponseToolFields(RequestModel):
     ] = None
 
     @property
-    def functions(self) -> Sequence[FunctionTool]:
-        return [tool for tool in self.tools or () if isinstance(tool, FunctionTool)]
+    def functions(self) -> Sequence[ResponseFunction]:
+        return [tool for tool in self.tools or () if isinstance(tool, ResponseFunction)]
 
     def unknown_fields(self) -> list[str]:
         """Tools that the model is not told of count as such."""
@@ -126,8 +126,8 @@ class ResponseToolFields(RequestModel):
         return Toolbox(tools=tools, choice=replace(choice, parallel=is_parallel))
 
 
-def tool_object(tool: FunctionTool) -> dict[str, Any]:
-    """OpenAI's `FunctionTool`, as a response repeats it."""
+def tool_object(tool: ResponseFunction) -> dict[str, Any]:
+    """OpenAI's `ResponseFunction`, as a response repeats it."""
     return {
         "type": "function",
         "name": tool.name,

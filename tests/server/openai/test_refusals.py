@@ -211,6 +211,14 @@ def test_unknown_fields_inside_are_named_too_and_the_header_is_bounded(client: T
     body = {**HELLO, "messages": [message] * 3, "stream": True, "stream_options": options}
     response = client.post(CHAT, json=body)
     assert response.headers["x-ignored-fields"] == "stream_options.colour, messages[].mood"
+    part = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}, "font": "bold"}
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}", "why": 1}}
+    past = [{"role": "user", "content": [part]}, {"role": "assistant", "tool_calls": [call]}]
+    response = client.post(CHAT, json={**HELLO, "messages": [*past, message | {"role": "user"}]})
+    assert response.headers["x-ignored-fields"] == (
+        "messages[].content[].font, messages[].tool_calls[].function.why, messages[].mood"
+    )
+    assert client.post(CHAT, json={**HELLO, "": 1}).headers["x-ignored-fields"] == '""'
     header = client.post(CHAT, json={**HELLO, **many}).headers["x-ignored-fields"]
     assert len(header) < 2048
     assert header.endswith(", ...")
