@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 from server.constraints import ANY_OBJECT, TextForm
 from server.errors import BadRequest
 from server.field_notes import does
+from server.openai.constraint_fields import check_parts
 from server.openai.request_model import RequestModel
 from server.schema_text import json_schema
 
 FIELD = "response_format"
 
 
-class ResponseFormat(RequestModel):
+class WorkersResponseFormat(RequestModel):
     """OpenAI's wrapper around the schema, with its `name`, is taken too."""
 
     type: Annotated[Literal["text", "json_object", "json_schema"], does("the form of the reply")]
@@ -30,6 +31,7 @@ class ResponseFormat(RequestModel):
 
     def form(self) -> TextForm | None:
         """Raises BadRequest for a schema that is missing, or cannot be one."""
+        check_parts(self.type, json_schema=self.json_schema)
         if self.type == "text":
             return None
         if self.type == "json_object":

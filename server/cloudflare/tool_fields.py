@@ -61,11 +61,12 @@ def _as_openai_call(call: object) -> object:
         return call
     arguments = function.get("arguments", {})
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    return {
-        "id": call.get("id") or "",
-        "type": "function",
-        "function": {"name": function["name"], "arguments": text},
-    }
+    named = {"name": function["name"], "arguments": text}
+    if function is call:
+        others = {name: value for name, value in call.items() if name not in named}
+    else:
+        others, named = {**call}, {**function, **named}
+    return {**others, "id": call.get("id") or "", "type": "function", "function": named}
 
 
 Calls = Annotated[

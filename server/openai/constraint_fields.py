@@ -50,6 +50,7 @@ class ResponseFormat(RequestModel):
     def form(self) -> TextForm | None:
         """Raises BadRequest for a schema that is missing, or cannot be one."""
         name = "response_format"
+        check_parts(self.type, json_schema=self.json_schema, json_object=self.schema_)
         if self.type == "json_object":
             return _schema_form(ANY_OBJECT if self.schema_ is None else self.schema_, name)
         if self.type == "text":
@@ -137,6 +138,17 @@ class ConstraintFields(RequestModel):
             (_, first), (_, second), *_ = given
             raise BadRequest(f"give {first} or {second}, not both", second)
         return given[0] if given else (None, "response_format")
+
+
+def check_parts(kind: str, *, json_schema: object, json_object: object = None) -> None:
+    """Raises BadRequest for the schema of another kind of form than is asked for."""
+    for field, given, its_kind in (
+        ("json_schema", json_schema, "json_schema"),
+        ("schema", json_object, "json_object"),
+    ):
+        if given is not None and kind != its_kind:
+            message = f"response_format.{field} goes with the type {its_kind!r} only"
+            raise BadRequest(message, f"response_format.{field}")
 
 
 def _schema_form(schema: Schema | None, name: str, *, is_compact: bool = False) -> TextForm | None:

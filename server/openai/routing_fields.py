@@ -15,6 +15,7 @@ COMPRESSION_PLUGIN = "context-compression"
 HARMLESS_PLUGINS = frozenset({"response-healing"})
 """What it repairs does not happen here: grammars leave no malformed JSON."""
 
+NotCharged = harmless("nothing is charged for it")
 OneProvider = harmless("it orders providers, and there is one")
 
 Name = Annotated[str, StringConstraints(max_length=256)]
@@ -27,6 +28,9 @@ class MaxPrice(RequestModel):
 
     prompt: Annotated[Dollars | None, does("404 if the prompt costs more here")] = None
     completion: Annotated[Dollars | None, does("404 if the reply costs more here")] = None
+    request: Annotated[Dollars | None, NotCharged] = None
+    image: Annotated[Dollars | None, NotCharged] = None
+    audio: Annotated[Dollars | None, NotCharged] = None
 
 
 class ProviderPreferences(RequestModel):

@@ -88,6 +88,8 @@ class ToolFields(RequestModel):
         choice = self.tool_choice or ToolChoice()
         check_tool_choice(tools, choice, "tools", "tool_choice")
         if self.function_call is not None:
+            if self.tools:
+                raise BadRequest("function_call goes with functions, not tools", "function_call")
             check_tool_choice((), self.function_call, "functions", "function_call")
         is_parallel = self.parallel_tool_calls is not False and choice.mode is not ToolMode.NAMED
         return Toolbox(tools=tools, choice=replace(choice, parallel=is_parallel))

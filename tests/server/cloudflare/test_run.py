@@ -117,6 +117,19 @@ def test_a_function_is_shown_by_its_source(ask: Ask, engine: FakeEngine) -> None
     assert b"return Date.now()" in shown
 
 
+def test_what_nobody_knows_of_a_past_call_is_named(client: TestClient) -> None:
+    calls: list[Any] = [
+        {"name": "weather", "arguments": {}, "colour": 1},
+        {"function": {"name": "weather", "arguments": {}, "taste": 1}, "smell": 1},
+    ]
+    past = {"role": "assistant", "tool_calls": calls}
+    response = client.post(RUN, json={"messages": [*HELLO["messages"], past]})
+    place = "messages[].tool_calls[]"
+    assert response.headers["x-ignored-fields"] == (
+        f"{place}.colour, {place}.smell, {place}.function.taste"
+    )
+
+
 def test_a_past_call_may_have_its_arguments_as_an_object(ask: Ask, engine: FakeEngine) -> None:
     past = [
         *HELLO["messages"],

@@ -88,6 +88,14 @@ def test_fields_of_the_form_are_checked(
     assert refusal(upload(client, fields=fields)) == (400, "invalid_value", param)
 
 
+def test_fields_of_the_form_that_nobody_knows_are_named(client: TestClient, bench: Bench) -> None:
+    fields = {"purpose": "batch", "colour": "red"}
+    assert upload(client, fields=fields).headers["x-ignored-fields"] == "colour"
+    app = bench.app(fake_engine(says("Hi")), strict_fields=True, storage="none")
+    with TestClient(app, base_url="http://localhost") as strict:
+        assert refusal(upload(strict, fields=fields)) == (400, "invalid_value", "colour")
+
+
 def test_a_form_without_a_file_or_a_purpose_is_refused(client: TestClient) -> None:
     plain = client.post(FILES, files={"purpose": (None, "batch"), "file": (None, "text")})
     assert refusal(plain) == (400, "invalid_value", "file")

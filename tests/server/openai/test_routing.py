@@ -73,8 +73,8 @@ def test_required_parameters_must_all_be_known(client: TestClient) -> None:
         response = ask(client, **fields)
         assert response.status_code == 400
         assert "magic" in response.json()["error"]["param"]
-    ignored = ask(client, provider={"magic": 1})
-    assert ignored.headers["x-ignored-fields"] == "provider.magic"
+    ignored = ask(client, provider={"magic": 1, "max_price": {"request": "0.1", "spell": 1}})
+    assert ignored.headers["x-ignored-fields"] == "provider.magic, provider.max_price.spell"
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ from tests.server.openai.test_tools import CLOCK, TOOLS, named
         ({"functions": [CLOCK], "function_call": {"name": "rain"}}, "function_call"),
         ({"functions": [CLOCK], "function_call": "required"}, "function_call"),
         ({"function_call": {"name": "rain"}}, "function_call"),
+        ({"tools": TOOLS, "function_call": "none"}, "function_call"),
     ],
     ids=lambda value: repr(value)[:40],
 )
