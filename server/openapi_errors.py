@@ -7,7 +7,7 @@ from starlette.routing import BaseRoute
 
 from kernels.errors import GraniteError
 from server.error_responses import PLAIN_ERROR, ErrorNotes, ShapedRoute
-from server.errors import ApiError, BadRequest, ErrorReply, InvalidApiKey, shape_of
+from server.errors import ApiError, BadRequest, ErrorReply, InvalidApiKey, NotFound, shape_of
 from server.json_shapes import Schema, either
 from server.route_notes import BODY_ERRORS, FRAME_ERRORS, JSON, Errors, RouteNotes
 
@@ -22,7 +22,8 @@ def error_replies(route: BaseRoute, notes: RouteNotes, *, is_guarded: bool) -> d
     own += (InvalidApiKey,) if is_guarded else ()
     dialect = _notes(route)
     told = _Told()
-    for status, code in _outlines(FRAME_ERRORS, _PLAIN):
+    frame: Errors = (*FRAME_ERRORS, NotFound) if _has_parameters(route) else FRAME_ERRORS
+    for status, code in _outlines(frame, _PLAIN):
         told.add(status, code, PLAIN_ERROR)
     for status, code in _outlines(own, dialect):
         told.add(status, code, dialect.schema)
@@ -33,6 +34,11 @@ def error_replies(route: BaseRoute, notes: RouteNotes, *, is_guarded: bool) -> d
 
 def _notes(route: BaseRoute) -> ErrorNotes:
     return route.errors if isinstance(route, ShapedRoute) else _PLAIN
+
+
+def _has_parameters(route: BaseRoute) -> bool:
+    """Whether a path can look like the route's and still be none of its: a line break in it."""
+    return "{" in getattr(route, "path", "")
 
 
 def _outlines(kinds: Errors, notes: ErrorNotes) -> Iterator[tuple[int, str]]:

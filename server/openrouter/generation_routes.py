@@ -11,16 +11,15 @@ from server.errors import NotFound
 from server.generation_log import Origin
 from server.json_body import read_json_object
 from server.openai.answer import Call, answer
-from server.openai.chat_request import ChatRequest
-from server.openai.completion_request import CompletionRequest
 from server.openai.generation_routes import CHAT, COMPLETIONS, chat_call, completion_call
 from server.openai.reply_shapes import EVENT, RESPONSE
-from server.openai.request_body import check_body
+from server.openai.request_body import Parsed, check_body
 from server.openai.responses.answering import answer as answer_turn
 from server.openai.responses.turn import Turn
 from server.openai.routing import routed
 from server.openrouter.envelope import GenerationIdentity
 from server.openrouter.reply_shapes import GENERATED
+from server.openrouter.request_models import OpenRouterChat, OpenRouterCompletion
 from server.openrouter.response_head import GenerationHead
 from server.openrouter.response_request import GenerationResponse
 from server.reply_meter import ReplyMeter
@@ -39,7 +38,7 @@ class GenerationRoutes:
     @noted(
         replace(
             CHAT,
-            body=(ChatRequest, CompletionRequest),
+            body=(OpenRouterChat, OpenRouterCompletion),
             replies={JSON: GENERATED, EVENTS: EVENT},
         )
     )
@@ -47,7 +46,7 @@ class GenerationRoutes:
         """Takes a prompt too, as the reference service does: then it is a completion."""
         return await self._create(request, is_chat=True)
 
-    @noted(COMPLETIONS)
+    @noted(replace(COMPLETIONS, body=(OpenRouterCompletion,)))
     async def create_completion(self, request: Request) -> Response:
         return await self._create(request, is_chat=False)
 
@@ -79,9 +78,11 @@ class GenerationRoutes:
         meter = ReplyMeter(services.metrics)
         body = await self._read(request)
         if is_chat and ("messages" in body or "prompt" not in body):
-            call = chat_call(services, check_body(ChatRequest, body, services))
+            chat = check_body(OpenRouterChat, body, services)
+            call = chat_call(services, Parsed(chat.request, chat.headers))
         else:
-            call = completion_call(services, check_body(CompletionRequest, body, services))
+            completion = check_body(OpenRouterCompletion, body, services)
+            call = completion_call(services, Parsed(completion.request, completion.headers))
         return await answer(services, request, _as_generation(call, request), meter)
 
 

@@ -4,18 +4,18 @@ from dataclasses import replace
 from typing import Annotated
 
 from server.errors import UnsupportedParameter
-from server.field_notes import does
 from server.openai.generation_fields import ShortText, Watched
 from server.openai.responses.create_request import CreateResponse
 from server.openai.routing_fields import RoutingFields
 from server.openai.sampling_types import FrequencyPenalty, PresencePenalty, Stops, TopK
+from server.openrouter.request_models import Model
 from server.question import SamplingWishes
 
 
 class GenerationResponse(RoutingFields, CreateResponse):
     """Nothing is kept between requests, so what would need that is refused."""
 
-    model: Annotated[str, does("a served name, exactly")]
+    model: Model = ""
     top_k: TopK = None
     frequency_penalty: FrequencyPenalty = None
     presence_penalty: PresencePenalty = None

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import StringConstraints
+from pydantic import StringConstraints, WithJsonSchema
 
 from server.field_notes import does
+from server.json_shapes import whole_number
 from server.openai.files.upload import MAX_EXPIRY_SECONDS, MIN_EXPIRY_SECONDS, check_expiry
 from server.openai.metadata import Metadata
 from server.openai.request_model import RequestBody, RequestModel
@@ -16,7 +17,11 @@ FileId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 class ExpiresAfter(RequestModel):
     anchor: Annotated[Literal["created_at"], does("from when on the seconds count")]
-    seconds: Annotated[int, does(f"{MIN_EXPIRY_SECONDS} to {MAX_EXPIRY_SECONDS}")]
+    seconds: Annotated[
+        int,
+        WithJsonSchema(whole_number(MIN_EXPIRY_SECONDS, MAX_EXPIRY_SECONDS, "how long after")),
+        does("how long after"),
+    ]
 
 
 class CreateBatch(RequestBody):

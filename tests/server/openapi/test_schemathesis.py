@@ -36,7 +36,7 @@ Operation = APIOperation[Any, Any, Any, Any]
 AnyCase = Case[Any]
 Seen = set[tuple[GenerationMode, str]]
 
-MANY, FEW = 8, 1
+MANY, FEW = 6, 1
 """Examples of each operation; few where another one has taken the same body or query."""
 PLACES = ["/v1/", "/(tokenize|detokenize|apply-template|health|metrics|openapi)", "/api/v1/"]
 PLACES += ["/(ai|client)/", "/v2/"]
