@@ -6,10 +6,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag
 from pydantic_core import PydanticCustomError
 
-from server.anthropic.request_model import NestedModel
+from server.field_notes import does, harmless
+from server.openai.request_model import RequestModel
 
 MAX_BLOCKS = 1024
 MAX_KIND_LENGTH = 64
+
+OwnCache = harmless("what the server keeps of prompts is its own decision")
+NotShown = harmless("the model is not shown it")
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
@@ -56,70 +60,73 @@ def _refuse_citations(citations: object) -> object:
     return citations
 
 
-class CacheControl(NestedModel):
+class CacheControl(RequestModel):
     """Harmless: what can be kept of a prompt is not for the client to say."""
 
-    type: Literal["ephemeral"]
-    ttl: Literal["5m", "1h"] | None = None
-    scope: str | None = None
+    type: Annotated[Literal["ephemeral"], OwnCache]
+    ttl: Annotated[Literal["5m", "1h"] | None, OwnCache] = None
+    scope: Annotated[str | None, OwnCache] = None
 
 
-class Block(NestedModel):
-    cache_control: CacheControl | None = None
+class Block(RequestModel):
+    cache_control: Annotated[CacheControl | None, OwnCache] = None
 
 
-class CitationsConfig(NestedModel):
-    enabled: bool | None = None
+class CitationsConfig(RequestModel):
+    enabled: Annotated[bool | None, does("`true` is refused", default=False)] = None
 
 
 Citations = Annotated[CitationsConfig | None, BeforeValidator(_refuse_citations)]
 
 
 class TextBlock(Block):
-    type: Literal["text"]
-    text: str
-    citations: list[Any] | None = None
+    type: Annotated[Literal["text"], does("the kind of the block")]
+    text: Annotated[str, does("shown to the model")]
+    citations: Annotated[list[Any] | None, NotShown] = None
 
 
 TextOnly = Annotated[TextBlock, BeforeValidator(refuse_others("text"))]
+_TextBlocks = Annotated[list[TextOnly], Field(max_length=MAX_BLOCKS, fail_fast=True)]
 Texts = Annotated[
-    list[TextOnly], Field(max_length=MAX_BLOCKS, fail_fast=True), BeforeValidator(_as_blocks)
+    _TextBlocks, BeforeValidator(_as_blocks, json_schema_input_type=str | _TextBlocks)
 ]
 
 
-class ThinkingBlock(NestedModel):
+class ThinkingBlock(RequestModel):
     """What a thinking model thought before: accepted in histories, and not shown to this one."""
 
-    type: Literal["thinking"]
-    thinking: str
-    signature: str | None = None
+    type: Annotated[Literal["thinking"], does("the kind of the block")]
+    thinking: Annotated[str, NotShown]
+    signature: Annotated[str | None, NotShown] = None
 
 
-class RedactedThinkingBlock(NestedModel):
-    type: Literal["redacted_thinking"]
-    data: str
+class RedactedThinkingBlock(RequestModel):
+    type: Annotated[Literal["redacted_thinking"], does("the kind of the block")]
+    data: Annotated[str, NotShown]
 
 
 class ToolUseBlock(Block):
     """`caller` says what made the call, which makes no difference afterwards."""
 
-    type: Literal["tool_use"]
-    id: Id
-    name: Id
-    input: dict[str, Any]
-    caller: dict[str, Any] | None = None
-    toolset_name: None = None
+    type: Annotated[Literal["tool_use"], does("the kind of the block")]
+    id: Annotated[Id, harmless("calls and results have their order")]
+    name: Annotated[Id, does("which tool was called")]
+    input: Annotated[dict[str, Any], does("shown to the model as JSON")]
+    caller: Annotated[
+        dict[str, Any] | None, harmless("what made the call makes no difference afterwards")
+    ] = None
+    toolset_name: Annotated[None, does("anything but `null` is refused")] = None
 
 
-class TextSource(NestedModel):
-    type: Literal["text"]
-    media_type: Literal["text/plain"]
-    data: str
+class TextSource(RequestModel):
+    type: Annotated[Literal["text"], does("the kind of the block")]
+    media_type: Annotated[Literal["text/plain"], does("the only kind")]
+    data: Annotated[str, does("shown to the model")]
 
 
-class ContentSource(NestedModel):
-    type: Literal["content"]
-    content: Texts
+class ContentSource(RequestModel):
+    type: Annotated[Literal["content"], does("the kind of the block")]
+    content: Annotated[Texts, does("shown to the model")]
 
 
 Source = Annotated[
@@ -130,26 +137,26 @@ Source = Annotated[
 
 
 class DocumentBlock(Block):
-    type: Literal["document"]
-    source: Source
-    title: str | None = None
-    context: str | None = None
-    citations: Citations = None
+    type: Annotated[Literal["document"], does("the kind of the block")]
+    source: Annotated[Source, does("the text of the document")]
+    title: Annotated[str | None, does("shown to the model")] = None
+    context: Annotated[str | None, does("shown to the model")] = None
+    citations: Annotated[Citations, does("the model does not cite")] = None
 
 
 class SearchResultBlock(Block):
-    type: Literal["search_result"]
-    source: str
-    title: str
-    content: Texts
-    citations: Citations = None
+    type: Annotated[Literal["search_result"], does("the kind of the block")]
+    source: Annotated[str, does("shown to the model")]
+    title: Annotated[str, does("shown to the model")]
+    content: Annotated[Texts, does("shown to the model")]
+    citations: Annotated[Citations, does("the model does not cite")] = None
 
 
 class ToolReferenceBlock(Block):
     """A tool that a search of the client's found among those whose loading was deferred."""
 
-    type: Literal["tool_reference"]
-    tool_name: Id
+    type: Annotated[Literal["tool_reference"], does("the kind of the block")]
+    tool_name: Annotated[Id, does("from then on it is shown with the tools")]
 
 
 ResultBlock = Annotated[
@@ -162,14 +169,18 @@ ResultBlock = Annotated[
 ]
 
 
+_ResultBlocks = Annotated[list[ResultBlock], Field(max_length=MAX_BLOCKS, fail_fast=True)]
+ResultContent = Annotated[
+    _ResultBlocks, BeforeValidator(_as_blocks, json_schema_input_type=str | _ResultBlocks)
+]
+
+
 class ToolResultBlock(Block):
-    type: Literal["tool_result"]
-    tool_use_id: Id
-    content: Annotated[
-        list[ResultBlock], Field(max_length=MAX_BLOCKS, fail_fast=True), BeforeValidator(_as_blocks)
-    ] = []
-    is_error: bool | None = None
-    toolset_name: None = None
+    type: Annotated[Literal["tool_result"], does("the kind of the block")]
+    tool_use_id: Annotated[Id, harmless("calls and results have their order")]
+    content: Annotated[ResultContent, does("what was returned", otherwise="nothing")] = []
+    is_error: Annotated[bool | None, does("`Error: ` goes before it", default=False)] = None
+    toolset_name: Annotated[None, does("anything but `null` is refused")] = None
 
 
 UserBlock = Annotated[
@@ -188,9 +199,11 @@ AssistantBlock = Annotated[
     Discriminator(_tag),
     BeforeValidator(refuse_others("text", "tool_use", "thinking", "redacted_thinking")),
 ]
+_UserBlocks = Annotated[list[UserBlock], Field(max_length=MAX_BLOCKS, fail_fast=True)]
 UserContent = Annotated[
-    list[UserBlock], Field(max_length=MAX_BLOCKS, fail_fast=True), BeforeValidator(_as_blocks)
+    _UserBlocks, BeforeValidator(_as_blocks, json_schema_input_type=str | _UserBlocks)
 ]
+_AssistantBlocks = Annotated[list[AssistantBlock], Field(max_length=MAX_BLOCKS, fail_fast=True)]
 AssistantContent = Annotated[
-    list[AssistantBlock], Field(max_length=MAX_BLOCKS, fail_fast=True), BeforeValidator(_as_blocks)
+    _AssistantBlocks, BeforeValidator(_as_blocks, json_schema_input_type=str | _AssistantBlocks)
 ]

@@ -1,16 +1,6 @@
-"""What becomes of the fields of a request that have no effect here, or that cannot be met."""
+"""The fields that this dialect refuses by name."""
 
 from collections.abc import Mapping
-
-HARMLESS_FIELDS = frozenset(
-    {
-        "cache_control",
-        "diagnostics",  # about a prompt cache: there is never anything to report
-        "service_tier",
-        "thinking",  # how much a model may think; this one does not
-    }
-)
-"""Checked, then without effect."""
 
 REFUSED_FIELDS: Mapping[str, tuple[object, ...]] = {
     "billing_policy": (

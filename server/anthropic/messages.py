@@ -7,27 +7,28 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from server.anthropic.content_blocks import AssistantContent, Texts, UserContent
-from server.anthropic.request_model import NestedModel
 from server.errors import BadRequest
+from server.field_notes import does
+from server.openai.request_model import RequestModel
 
 MAX_MESSAGES = 8192
 
 
-class UserMessage(NestedModel):
-    role: Literal["user"]
-    content: UserContent
+class UserMessage(RequestModel):
+    role: Annotated[Literal["user"], does("whose turn it is")]
+    content: Annotated[UserContent, does("what was said; texts become lines")]
 
 
-class AssistantMessage(NestedModel):
-    role: Literal["assistant"]
-    content: AssistantContent
+class AssistantMessage(RequestModel):
+    role: Annotated[Literal["assistant"], does("whose turn it is")]
+    content: Annotated[AssistantContent, does("what was said; texts become lines")]
 
 
-class SystemMessage(NestedModel):
+class SystemMessage(RequestModel):
     """Instructions in the middle of a conversation."""
 
-    role: Literal["system"]
-    content: Texts
+    role: Annotated[Literal["system"], does("whose turn it is")]
+    content: Annotated[Texts, does("what was said; texts become lines")]
 
 
 def _role(message: object) -> object:

@@ -1,37 +1,48 @@
 """The form that the model's text is to have."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from server.anthropic.request_model import NestedModel
 from server.constraints import TextForm
 from server.errors import BadRequest
+from server.field_notes import does, harmless
+from server.openai.request_model import RequestModel
 from server.schema_text import json_schema
 
 
-class JsonFormat(NestedModel):
-    type: Literal["json_schema"]
-    json_schema: dict[str, Any] = Field(alias="schema")
+class JsonFormat(RequestModel):
+    type: Annotated[Literal["json_schema"], does("the only kind")]
+    json_schema: Annotated[
+        dict[str, Any], does("the text follows it, certainly; 400 if a part cannot be enforced")
+    ] = Field(alias="schema")
 
 
-class OutputConfig(NestedModel):
+class OutputConfig(RequestModel):
     """`effort` is for models that think, `task_budget` for those that plan with it."""
 
-    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    format: JsonFormat | None = None
-    task_budget: dict[str, Any] | None = None
+    effort: Annotated[
+        Literal["low", "medium", "high", "xhigh", "max"] | None, harmless("for models that think")
+    ] = None
+    format: Annotated[JsonFormat | None, does("the form of the text", otherwise="text")] = None
+    task_budget: Annotated[
+        dict[str, Any] | None, harmless("for models that plan; named in `x-ignored-fields`")
+    ] = None
 
     def unknown_fields(self) -> list[str]:
         budget = ["task_budget"] if self.task_budget is not None else []
         return [*super().unknown_fields(), *budget]
 
 
-class OutputFields(NestedModel):
+class OutputFields(RequestModel):
     """`output_format` is the older name of `output_config.format`."""
 
-    output_config: OutputConfig | None = None
-    output_format: JsonFormat | None = None
+    output_config: Annotated[
+        OutputConfig | None, does("not its form with a message that has begun")
+    ] = None
+    output_format: Annotated[
+        JsonFormat | None, does("the older name of `output_config.format`; not both")
+    ] = None
 
     @property
     def form(self) -> tuple[TextForm | None, str]:

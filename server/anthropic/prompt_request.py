@@ -6,15 +6,15 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from server.anthropic.content_blocks import CacheControl, Texts
+from server.anthropic.content_blocks import CacheControl, OwnCache, Texts
 from server.anthropic.conversation import Conversation
 from server.anthropic.field_policy import REFUSED_FIELDS
 from server.anthropic.messages import Messages, check_messages
 from server.anthropic.output_fields import OutputFields
-from server.anthropic.request_model import NestedModel
 from server.anthropic.tool_fields import ToolFields
 from server.errors import BadRequest
-from server.openai.request_model import RequestBody
+from server.field_notes import does, harmless
+from server.openai.request_model import RequestBody, RequestModel
 from server.question import ChatPrompt
 
 PROMPT_FIELD = "messages"
@@ -22,12 +22,21 @@ MIN_THINKING_BUDGET = 1024
 MAX_EDITS = 16
 
 
-class ThinkingConfig(NestedModel):
+class ThinkingConfig(RequestModel):
     """A budget is the most that a model may think, so that not to think at all is within it."""
 
-    type: Literal["enabled", "disabled", "adaptive", "between_tools"]
-    budget_tokens: int | None = Field(None, ge=MIN_THINKING_BUDGET)
-    display: Literal["summarized", "omitted"] | None = None
+    type: Annotated[
+        Literal["enabled", "disabled", "adaptive", "between_tools"],
+        harmless("the model does not think; `enabled` is named in `x-ignored-fields`"),
+    ]
+    budget_tokens: Annotated[
+        int | None,
+        Field(ge=MIN_THINKING_BUDGET),
+        harmless("the most that may be spent; must be less than `max_tokens`"),
+    ] = None
+    display: Annotated[
+        Literal["summarized", "omitted"] | None, harmless("there is nothing to show")
+    ] = None
 
 
 def _refuse_compaction(edit: dict[str, Any]) -> dict[str, Any]:
@@ -36,12 +45,17 @@ def _refuse_compaction(edit: dict[str, Any]) -> dict[str, Any]:
     return edit
 
 
-class ContextManagement(NestedModel):
+class ContextManagement(RequestModel):
     """There is no thinking to be cleared, and results of tools are not cleared."""
 
-    edits: list[Annotated[dict[str, Any], AfterValidator(_refuse_compaction)]] | None = Field(
-        None, max_length=MAX_EDITS
-    )
+    edits: Annotated[
+        list[Annotated[dict[str, Any], AfterValidator(_refuse_compaction)]] | None,
+        Field(max_length=MAX_EDITS),
+        does(
+            "those that clear thinking find none; those that clear results of tools are not done, "
+            "and named in `x-ignored-fields`; compaction is refused"
+        ),
+    ] = None
 
     def unknown_fields(self) -> list[str]:
         kinds = [str(edit.get("type")) for edit in self.edits or ()]
@@ -52,14 +66,23 @@ class ContextManagement(NestedModel):
 class CountTokens(ToolFields, OutputFields, RequestBody):
     refused_fields: ClassVar[Mapping[str, tuple[object, ...]]] = REFUSED_FIELDS
 
-    model: str
-    messages: Messages
-    system: Texts | None = None
-    context_management: ContextManagement | None = None
+    model: Annotated[str, does("a served name")]
+    messages: Annotated[
+        Messages,
+        does("the conversation; a last one of the assistant is the beginning of the reply"),
+    ]
+    system: Annotated[
+        Texts | None, does("instructions before everything", otherwise="the template's own")
+    ] = None
+    context_management: Annotated[
+        ContextManagement | None, does("what to clear of the prompt; nothing is")
+    ] = None
 
-    # Checked, then without effect: see field_policy.HARMLESS_FIELDS.
-    cache_control: CacheControl | None = None
-    thinking: ThinkingConfig | None = None
+    cache_control: Annotated[CacheControl | None, OwnCache] = None
+    thinking: Annotated[
+        ThinkingConfig | None,
+        harmless("the model does not think; a demand is named in `x-ignored-fields`"),
+    ] = None
 
     def unknown_fields(self) -> list[str]:
         """A demand to think counts as such."""

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from server.anthropic.content_blocks import MAX_KIND_LENGTH, CacheControl
-from server.anthropic.request_model import NestedModel
+from server.anthropic.content_blocks import MAX_KIND_LENGTH, CacheControl, OwnCache
 from server.errors import BadRequest
+from server.field_notes import does
+from server.openai.request_model import RequestModel
 from server.openai.tool_choice import check_tool_choice
 from server.tools import Tool, Toolbox, ToolChoice, ToolMode
 
@@ -45,7 +46,7 @@ def _refuse_indirect_callers(callers: object) -> object:
     return callers
 
 
-class CustomTool(NestedModel):
+class CustomTool(RequestModel):
     """`strict` and the defaults are as in the neutral form; examples become part of the schema.
 
     With `eager_input_streaming` the input of a call is streamed as it is written, before it is
@@ -53,16 +54,34 @@ class CustomTool(NestedModel):
     earlier call refers to it.
     """
 
-    type: Literal["custom"] | None = None
-    name: ToolName
-    description: str | None = None
-    input_schema: dict[str, Any]
-    strict: bool | None = None
-    input_examples: list[dict[str, Any]] | None = Field(None, max_length=MAX_EXAMPLES)
-    eager_input_streaming: bool | None = None
-    defer_loading: bool | None = None
-    allowed_callers: Annotated[list[str] | None, BeforeValidator(_refuse_indirect_callers)] = None
-    cache_control: CacheControl | None = None
+    type: Annotated[
+        Literal["custom"] | None, does("may be left out; other types are refused", default="custom")
+    ] = None
+    name: Annotated[ToolName, does("what the model calls it")]
+    description: Annotated[str | None, does("shown to the model")] = None
+    input_schema: Annotated[dict[str, Any], does("shown to the model")]
+    strict: Annotated[
+        bool | None, does("the input of a call certainly follows the schema", default=False)
+    ] = None
+    input_examples: Annotated[
+        list[dict[str, Any]] | None,
+        Field(max_length=MAX_EXAMPLES),
+        does("become `examples` of the schema"),
+    ] = None
+    eager_input_streaming: Annotated[
+        bool | None,
+        does(
+            "the input is streamed as it is written, before it is known to be well-formed",
+            otherwise="`false`, or as `anthropic-beta` says",
+        ),
+    ] = None
+    defer_loading: Annotated[
+        bool | None, does("shown once a `tool_reference` names it", default=False)
+    ] = None
+    allowed_callers: Annotated[
+        list[str] | None, BeforeValidator(_refuse_indirect_callers), does("must have `direct`")
+    ] = None
+    cache_control: Annotated[CacheControl | None, OwnCache] = None
 
     def neutral(self) -> Tool:
         examples = {"examples": self.input_examples} if self.input_examples else {}
@@ -74,10 +93,16 @@ class CustomTool(NestedModel):
         )
 
 
-class ToolChoiceField(NestedModel):
-    type: Literal["auto", "any", "tool", "none"]
-    name: str | None = None
-    disable_parallel_tool_use: bool | None = None
+class ToolChoiceField(RequestModel):
+    type: Annotated[
+        Literal["auto", "any", "tool", "none"], does("whether a tool may or must be called")
+    ]
+    name: Annotated[
+        str | None, does("with `tool`: which one, once", otherwise="none; required with `tool`")
+    ] = None
+    disable_parallel_tool_use: Annotated[bool | None, does("at most one call", default=False)] = (
+        None
+    )
 
     def neutral(self) -> ToolChoice:
         """Raises BadRequest for a tool without its name."""
@@ -89,11 +114,15 @@ class ToolChoiceField(NestedModel):
         return ToolChoice(mode=mode, names=names, parallel=is_parallel)
 
 
-class ToolFields(NestedModel):
-    tools: list[Annotated[CustomTool, BeforeValidator(_refuse_other_kinds)]] | None = Field(
-        None, max_length=MAX_TOOLS
-    )
-    tool_choice: ToolChoiceField | None = None
+class ToolFields(RequestModel):
+    tools: Annotated[
+        list[Annotated[CustomTool, BeforeValidator(_refuse_other_kinds)]] | None,
+        Field(max_length=MAX_TOOLS),
+        does("what the model may call"),
+    ] = None
+    tool_choice: Annotated[
+        ToolChoiceField | None, does("whether and what to call", otherwise="`auto`")
+    ] = None
 
     def toolbox(self, referenced: Collection[str]) -> Toolbox:
         """`referenced` are the tools that need not be deferred any more.

@@ -27,6 +27,7 @@ ROUTES = {
     ("GET", "/v1/models"): "key",
     ("POST", "/api/v1/chat/completions"): "key",
     ("POST", "/api/v1/completions"): "key",
+    ("POST", "/api/v1/responses"): "key",
     ("GET", "/api/v1/models"): "key",
     ("GET", "/api/v1/models/count"): "key",
     ("GET", "/api/v1/models/user"): "key",
