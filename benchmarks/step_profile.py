@@ -1,14 +1,15 @@
 """Where the time of one step goes, without a server: `python -m benchmarks.step_profile DIRECTORY`.
 
 Decodes at several batch sizes and prefills one prompt, and sets the achieved bytes and operations
-per second beside what the plainest loops reach on this machine in the same run. CPU only. The last
-line of stdout is one JSON document.
+per second beside what the plainest loops reach on this machine in the same run, and the masks that
+a decode step would wait for if each of its replies had a schema. CPU only. The last line of stdout
+is one JSON document.
 """
 
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -21,10 +22,13 @@ from rich.table import Table
 from benchmarks.ceilings import matmul_flop_per_second, read_bytes_per_second
 from benchmarks.load import parse_streams
 from benchmarks.machine import describe_machine
+from benchmarks.masks import measure as measure_masks
 from benchmarks.operation_clock import OperationClock, one_by_one, share_outside_operators
 from benchmarks.step_costs import decode_bytes, prefill_operations
 from benchmarks.step_driver import BLOCK_LENGTH, StepDriver
 from benchmarks.true_shape import Precision
+from engine.grammars.nursery import nursery_command
+from engine.grammars.processes import GrammarProcesses
 from kernels.interface import Kernels
 from kernels.native_library import NativeKernels
 from kernels.torch_kernels import TorchKernels
@@ -34,6 +38,7 @@ from model_loader.load import LoadedModel, load_model
 WARM_UP_STEPS = 2
 PREFILL_RUNS = 3
 PROFILED_STEPS = 2
+SECONDS_OF_A_GRAMMAR = 10.0
 
 
 class WeightBits(Enum):
@@ -57,6 +62,7 @@ class StepProfile:
 
     `share_outside_operators` is of layout and network, without the sampler, and known only where
     torch computes. `bytes_per_second` is of decode steps, `operations_per_second` of prefill.
+    `mask_seconds` come on top of a decode step whose replies all have a form.
     """
 
     name: str
@@ -66,6 +72,7 @@ class StepProfile:
     share_outside_operators: float | None = None
     bytes_per_second: float | None = None
     operations_per_second: float | None = None
+    mask_seconds: float | None = None
 
 
 def profile_decode(
@@ -136,6 +143,19 @@ def profile_prefill(model: LoadedModel, num_rows: int) -> StepProfile:
     )
 
 
+def with_masks(profiles: Sequence[StepProfile], checkpoint: Path) -> list[StepProfile]:
+    """The same profiles of decode steps, with the cost of masks for so many rows."""
+    grammars = GrammarProcesses(nursery_command(str(checkpoint), SECONDS_OF_A_GRAMMAR))
+    try:
+        costs = [measure_masks(grammars, profile.rows, is_shared=False) for profile in profiles]
+    finally:
+        grammars.close()
+    return [
+        replace(profile, mask_seconds=cost.step_ms / 1000)
+        for profile, cost in zip(profiles, costs, strict=True)
+    ]
+
+
 def _time(
     model: LoadedModel, work: Callable[[OperationClock], None]
 ) -> tuple[float, dict[str, float]]:
@@ -162,6 +182,8 @@ def profile_table(profiles: Sequence[StepProfile], bandwidth: float, matmul_rate
         add(category, [f"{profile.shares.get(category, 0.0):.1%}" for profile in profiles])
     outside = [profile.share_outside_operators for profile in profiles]
     add("outside operators", ["-" if share is None else f"{share:.1%}" for share in outside])
+    masks = [cell(profile.mask_seconds, 1e-3, profile.seconds) for profile in profiles]
+    add("masks, ms (to a step)", masks)
     add("GB/s (of reading)", [cell(p.bytes_per_second, 1e9, bandwidth) for p in profiles])
     add("GFLOP/s (of matmul)", [cell(p.operations_per_second, 1e9, matmul_rate) for p in profiles])
     return table
@@ -197,7 +219,8 @@ def main(
         quantization=quantize.quantization,
         keeps_packed=kernels.is_native,
     )
-    profiles = [profile_decode(model, batch, context) for batch in parse_streams(batches)]
+    decodes = [profile_decode(model, batch, context) for batch in parse_streams(batches)]
+    profiles = with_masks(decodes, checkpoint)
     profiles.append(profile_prefill(model, prefill_rows))
     Console(width=120).print(profile_table(profiles, bandwidth, matmul_rate))
     document = {

@@ -1,9 +1,11 @@
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks import masks
 from benchmarks.ceilings import (
     int8_operations_per_second,
     matmul_flop_per_second,
@@ -19,11 +21,17 @@ from benchmarks.operation_clock import (
 )
 from benchmarks.step_costs import decode_bytes, prefill_operations
 from benchmarks.step_driver import StepDriver
-from benchmarks.step_profile import profile_decode, profile_prefill, profile_table
+from benchmarks.step_profile import (
+    profile_decode,
+    profile_prefill,
+    profile_table,
+    with_masks,
+)
 from kernels.torch_kernels import TorchKernels
 from model_loader.config import read_config
 from model_loader.load import LoadedModel, load_model
 from tests.tiny_checkpoint import TinyShape, write_checkpoint, write_json
+from tests.tiny_tokenizer import write_tokenizer
 
 GRANITE_CONFIG = Path(__file__).parent.parent.parent / "benchmarks" / "granite"
 CATEGORIES = set(KERNELS.values()) | {BATCH_LAYOUT, SAMPLING, BETWEEN}
@@ -79,7 +87,19 @@ def test_profiles_account_for_the_whole_step(model: LoadedModel) -> None:
     assert decode.share_outside_operators is not None and 0 < decode.share_outside_operators < 1
     assert prefill.operations_per_second is not None
     table = profile_table(profiles, bandwidth=1e9, matmul_rate=1e9)
-    assert table.row_count == 2 + len(CATEGORIES) + 3
+    assert table.row_count == 2 + len(CATEGORIES) + 4
+
+
+@pytest.mark.slow
+def test_a_decode_step_tells_what_masks_would_add(
+    model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(masks, "NUM_STEPS", 4)
+    monkeypatch.setattr(masks, "NUM_WARM_UP_STEPS", 1)
+    decode = profile_decode(model, batch=2, context=20)
+    (profile,) = with_masks([decode], write_tokenizer(tmp_path))
+    assert profile.mask_seconds is not None and profile.mask_seconds > 0
+    assert replace(profile, mask_seconds=None) == decode
 
 
 def test_decoding_continues_the_prompt_and_survives_a_new_start(model: LoadedModel) -> None:
