@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.server.openai.support import MODEL
 from tests.server.openapi.conftest import BATCH, Api
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CHECKS = [
     not_a_server_error,
