@@ -19,7 +19,7 @@ WARM_UP = "warm-up"
 MEASURED_DECODES = 5
 MOST_SLOWDOWN = 1.85
 """Of a decode step by prompt rows: replies are to lose at most half their pace, and steps vary."""
-FEWEST_ROWS = 8
+FEWEST_ROWS = 4
 """Prompt rows that every step may carry: a prompt goes on however slow its rows are."""
 
 
