@@ -31,8 +31,18 @@ class Reply:
         return str(detail["code"])
 
 
-def connect(port: int, timeout: float = 5.0) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=timeout)
+def connect(port: int, timeout: float = 5.0, receive_bytes: int | None = None) -> socket.socket:
+    """With `receive_bytes` the kernel takes in about so much for a client that does not read."""
+    connection = socket.socket()
+    if receive_bytes is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    connection.settimeout(timeout)
+    try:
+        connection.connect(("127.0.0.1", port))
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def read_reply(connection: socket.socket, method: str = "GET") -> Reply:

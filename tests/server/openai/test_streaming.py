@@ -227,7 +227,10 @@ def test_a_long_encoding_does_not_stop_other_requests(
 
 def test_a_client_that_takes_nothing_is_cut_off(bench: Bench) -> None:
     endless = fake_engine(Script(token_ids=tuple(b"x" * 200_000)), context_length=2**20)
-    with bench.live(endless, send_timeout=0.3) as port, connect(port) as connection:
+    with (
+        bench.live(endless, send_timeout=0.3) as port,
+        connect(port, receive_bytes=4096) as connection,
+    ):
         connection.sendall(post(CHAT, json.dumps(STREAMED).encode()))
         assert eventually(lambda: bool(endless.active))
         assert eventually(lambda: not endless.active)
