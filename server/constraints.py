@@ -45,11 +45,7 @@ class Gbnf(msgspec.Struct, frozen=True, tag=True):
     source: str
 
 
-EmbeddedConstraint = JsonSchema | Regex | Choice
-"""What can be a part of another grammar."""
-
-
-TextForm = EmbeddedConstraint | Lark | Gbnf
+TextForm = JsonSchema | Regex | Choice | Lark | Gbnf
 """What can be demanded of a reply without calls."""
 
 
@@ -71,7 +67,7 @@ class ToolCalls(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     functions: tuple[CallableFunction, ...]
     is_required: bool
     may_repeat: bool
-    content: EmbeddedConstraint | None = None
+    content: TextForm | None = None
 
 
 Constraint = TextForm | ToolCalls

@@ -5,7 +5,6 @@ import json
 from server.constraints import (
     CallableFunction,
     Constraint,
-    EmbeddedConstraint,
     TextForm,
     ToolCalls,
 )
@@ -22,8 +21,7 @@ def constraint_of(toolbox: Toolbox, content: TextForm | None) -> Constraint | No
     Where the model may do as it likes, nothing is demanded: a reply is then not slowed down.
 
     Raises:
-        BadRequest: the parameters of a tool that has to be followed are not those of an object, or
-            `content` is a whole grammar, which calls cannot be added to.
+        BadRequest: the parameters of a tool that has to be followed are not those of an object.
     """
     if not toolbox.may_be_called:
         return content
@@ -37,14 +35,8 @@ def constraint_of(toolbox: Toolbox, content: TextForm | None) -> Constraint | No
         functions=tuple(map(_callable, tools)),
         is_required=is_required,
         may_repeat=choice.parallel,
-        content=None if is_required else _embedded(content),
+        content=None if is_required else content,
     )
-
-
-def _embedded(content: TextForm | None) -> EmbeddedConstraint | None:
-    if content is None or isinstance(content, EmbeddedConstraint):
-        return content
-    raise BadRequest("tools do not go together with a grammar of one's own", "tools")
 
 
 def _callable(tool: Tool) -> CallableFunction:

@@ -7,8 +7,11 @@ from typing import Any
 from llguidance import LLMatcher, regex_to_lark
 from llguidance.gbnf_to_lark import gbnf_to_lark
 
-from server.constraints import Choice, Constraint, Gbnf, JsonSchema, Lark, Regex
+from server.constraints import Choice, Constraint, Gbnf, JsonSchema, Lark, Regex, TextForm
 from server.grammars.tool_calls import tool_call_grammar
+
+OWN_GRAMMAR = "own"
+"""What a caller's whole grammar is called within that of calls, where it has rules to itself."""
 
 
 def grammar_source(constraint: Constraint, control_tokens: Mapping[str, int]) -> str:
@@ -23,18 +26,23 @@ def grammar_source(constraint: Constraint, control_tokens: Mapping[str, int]) ->
             return LLMatcher.grammar_from_json_schema(json.dumps(schema))
         case Regex(pattern):
             return LLMatcher.grammar_from_regex(pattern)
-        case Lark(source):
-            lark = source
-        case Gbnf(source):
-            lark = gbnf_to_lark(source)
+        case Lark() | Gbnf():
+            lark = _lark(constraint)
         case Choice():
             lark = "start: " + _expression(constraint)
         case _:
             lark = tool_call_grammar(constraint, control_tokens, _expression)
+            if isinstance(constraint.content, Lark | Gbnf):
+                own = {"name": OWN_GRAMMAR, "lark_grammar": _lark(constraint.content)}
+                return json.dumps({"grammars": [{"lark_grammar": lark}, own]})
     return LLMatcher.grammar_from_lark(lark)
 
 
-def _expression(constraint: JsonSchema | Regex | Choice) -> str:
+def _lark(grammar: Lark | Gbnf) -> str:
+    return grammar.source if isinstance(grammar, Lark) else gbnf_to_lark(grammar.source)
+
+
+def _expression(constraint: TextForm) -> str:
     """The constraint as the right side of a rule."""
     match constraint:
         case JsonSchema():
@@ -43,6 +51,8 @@ def _expression(constraint: JsonSchema | Regex | Choice) -> str:
             return f"/{regex_to_lark(pattern, use_ascii='')}/"
         case Choice(options):
             return " | ".join(map(json.dumps, options))
+        case Lark() | Gbnf():
+            return f"@{OWN_GRAMMAR}"
 
 
 def _schema_with_options(constraint: JsonSchema) -> dict[str, Any]:

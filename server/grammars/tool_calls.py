@@ -3,11 +3,11 @@
 import json
 from collections.abc import Callable, Mapping
 
-from server.constraints import EmbeddedConstraint, JsonSchema, ToolCalls
+from server.constraints import JsonSchema, TextForm, ToolCalls
 
 OPENING_TAG, CLOSING_TAG = "<tool_call>", "</tool_call>"
 
-Expression = Callable[[EmbeddedConstraint], str]
+Expression = Callable[[TextForm], str]
 """A constraint as the right side of a rule."""
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from server.constraints import ANY_OBJECT, JsonSchema, Lark, ToolCalls
+from server.constraints import ANY_OBJECT, JsonSchema, Lark, TextForm, ToolCalls
 from server.errors import BadRequest
 from server.tool_constraint import constraint_of
 from server.tools import Tool, Toolbox, ToolChoice, ToolMode
@@ -20,7 +20,7 @@ def box(*tools: Tool, **choice: Any) -> Toolbox:
     return Toolbox(tools=tools or (WEATHER, CLOCK), choice=ToolChoice(**choice))
 
 
-def calls(toolbox: Toolbox, content: JsonSchema | None = None) -> ToolCalls:
+def calls(toolbox: Toolbox, content: TextForm | None = None) -> ToolCalls:
     constraint = constraint_of(toolbox, content)
     assert isinstance(constraint, ToolCalls)
     return constraint
@@ -89,9 +89,8 @@ def test_arguments_that_are_no_object_are_refused(kind: object) -> None:
     assert caught.value.param == "tools"
 
 
-def test_a_grammar_of_ones_own_does_not_go_with_calls() -> None:
+def test_a_grammar_of_ones_own_is_the_form_of_what_is_no_call() -> None:
     grammar = Lark('start: "a"')
-    with pytest.raises(BadRequest):
-        constraint_of(box(), grammar)
+    assert calls(box(), grammar).content is grammar
     assert constraint_of(box(mode=ToolMode.NONE), grammar) is grammar
     assert calls(box(mode=ToolMode.REQUIRED)).is_required

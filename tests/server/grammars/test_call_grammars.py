@@ -1,6 +1,6 @@
 """Constraints of tool calls: which calls and which text around them get through."""
 
-from server.constraints import Choice, Regex
+from server.constraints import Choice, Gbnf, Lark, Regex
 from tests.server.grammars.support import (
     Grammar,
     accepted,
@@ -64,6 +64,8 @@ def test_calls_and_a_form_of_the_answer_go_together() -> None:
         (schema(PERSON), '{"name": "Ann", "tags": []}'),
         (Regex("[a/]+"), "a/a"),
         (Choice(("yes", "no")), "yes"),
+        (Lark('start: call "!"\ncall: "ping" | "call" call'), "callping!"),
+        (Gbnf('root ::= "yes" | calls\ncalls ::= "no" [0-9]'), "no7"),
     ):
         grammar = Grammar(calls(WEATHER, is_required=False, content=content))
         assert grammar.allows(answer)

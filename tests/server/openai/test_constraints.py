@@ -234,5 +234,9 @@ def test_a_tool_whose_schema_cannot_be_followed_is_refused(client: TestClient) -
     assert "uniqueItems" in error["message"]
 
 
-def test_a_grammar_does_not_go_with_tools(client: TestClient) -> None:
-    assert error_of(client, {"tools": [TOOL], "grammar": GBNF}, route=CHAT)["param"] == "tools"
+def test_a_grammar_goes_with_tools(client: TestClient, engine: FakeEngine) -> None:
+    response = post(client, {"tools": [TOOL], "grammar": GBNF}, route=CHAT)
+    assert response.status_code == 200
+    calls, own = json.loads(engine.requests[-1].grammar or "")["grammars"]
+    assert "start: calls | content" in calls["lark_grammar"]
+    assert f"content: @{own['name']}" in calls["lark_grammar"]
