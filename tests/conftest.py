@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from openai import OpenAI
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 60.0
@@ -50,6 +51,23 @@ def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer
     """One server process for all end-to-end tests, on a port of its own, without a network."""
     with serve_demo(tmp_path_factory.mktemp("demo_server")) as (server, _):
         yield server
+
+
+@pytest.fixture
+def client(demo_server: DemoServer) -> Iterator[OpenAI]:
+    """OpenAI's client of the demo model, unless nearer the test there is another."""
+    with client_of(demo_server) as client:
+        yield client
+
+
+def client_of(server: DemoServer) -> OpenAI:
+    """One that validates whatever it is answered."""
+    return OpenAI(
+        base_url=f"{server.url}/v1",
+        api_key="none",
+        max_retries=0,
+        _strict_response_validation=True,
+    )
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +9,10 @@ import pytest
 from openai import OpenAI
 from openai.types import Batch
 
-from tests.conftest import DemoServer, serve_demo
+from tests.conftest import DemoServer, client_of, serve_demo
 
 WAIT_SECONDS = 100.0
 WORDS = ["river", "stone", "cloud", "green", "seven", "apple"]
-
-
-def client_of(server: DemoServer) -> OpenAI:
-    return OpenAI(
-        base_url=f"{server.url}/v1",
-        api_key="none",
-        max_retries=0,
-        _strict_response_validation=True,
-    )
-
-
-@pytest.fixture
-def client(demo_server: DemoServer) -> Iterator[OpenAI]:
-    with client_of(demo_server) as client:
-        yield client
 
 
 def chat_line(model: str, number: int, **fields: Any) -> dict[str, Any]:

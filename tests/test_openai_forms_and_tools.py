@@ -1,7 +1,6 @@
 """Forms, tools and streams together, through OpenAI's own client against the demo model."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -30,17 +29,6 @@ FORM: Any = {
     "type": "json_schema",
     "json_schema": {"name": "plan", "schema": PLAN, "strict": True},
 }
-
-
-@pytest.fixture
-def client(demo_server: DemoServer) -> Iterator[OpenAI]:
-    with OpenAI(
-        base_url=f"{demo_server.url}/v1",
-        api_key="none",
-        max_retries=0,
-        _strict_response_validation=True,
-    ) as client:
-        yield client
 
 
 def fields(server: DemoServer, prompt: str, **more: Any) -> dict[str, Any]:

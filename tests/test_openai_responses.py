@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import openai
@@ -26,17 +25,6 @@ WEATHER: FunctionToolParam = {
     "strict": True,
 }
 QUESTION = "What is the weather in Paris?"
-
-
-@pytest.fixture
-def client(demo_server: DemoServer) -> Iterator[OpenAI]:
-    with OpenAI(
-        base_url=f"{demo_server.url}/v1",
-        api_key="none",
-        max_retries=0,
-        _strict_response_validation=True,
-    ) as client:
-        yield client
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import httpx2
@@ -40,17 +39,6 @@ class Journey(BaseModel):
     steps: list[Step] = Field(min_length=1, max_length=3)
     note: Literal["none"] | Annotated[int, Field(ge=0, le=99)]
     is_done: bool
-
-
-@pytest.fixture
-def client(demo_server: DemoServer) -> Iterator[OpenAI]:
-    with OpenAI(
-        base_url=f"{demo_server.url}/v1",
-        api_key="none",
-        max_retries=0,
-        _strict_response_validation=True,
-    ) as client:
-        yield client
 
 
 def says(text: str) -> list[ChatCompletionMessageParam]:

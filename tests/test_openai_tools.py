@@ -1,7 +1,6 @@
 """Tools through OpenAI's own clients, Python and JavaScript, against the demo model."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -39,17 +38,6 @@ QUESTION: list[ChatCompletionMessageParam] = [
     {"role": "user", "content": "What is the weather in Paris?"}
 ]
 RESULT = json.dumps({"temperature": 21, "condition": "cloudy"})
-
-
-@pytest.fixture
-def client(demo_server: DemoServer) -> Iterator[OpenAI]:
-    with OpenAI(
-        base_url=f"{demo_server.url}/v1",
-        api_key="none",
-        max_retries=0,
-        _strict_response_validation=True,
-    ) as client:
-        yield client
 
 
 def test_a_call_its_result_and_the_answer(client: OpenAI, demo_server: DemoServer) -> None:
