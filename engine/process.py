@@ -18,8 +18,12 @@ def worker_command() -> tuple[str, ...]:
 
 
 def _environment() -> dict[str, str]:
-    """torch's threads sleep while they wait: spinning would take the cores from this process."""
-    return {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ
+    """torch's threads sleep while they wait: spinning would take the cores from this process.
+
+    Tensors of megabytes lie in huge pages, where the system has them: weights and state are read
+    whole for every token.
+    """
+    return {"OMP_WAIT_POLICY": "PASSIVE", "THP_MEM_ALLOC_ENABLE": "1"} | os.environ
 
 
 class WorkerProcess:

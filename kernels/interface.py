@@ -64,7 +64,7 @@ class Kernels(Protocol):
         ...
 
     def pack(self, weight: Tensor, format: Format) -> PackedWeight:
-        """(out_features, in_features), in_features a multiple of 32."""
+        """(out_features, in_features), in_features a multiple of 64."""
         ...
 
     def linear(self, rows: Tensor, weight: Weight) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 PANEL = 16
-GROUP = 32
+GROUP = 64
 
 
 class Format(IntEnum):
@@ -29,10 +29,10 @@ class Format(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class QuantizedWeight:
-    """`(values - zero_point) * scales` is the weight. Each group of 32 inputs has its own scale."""
+    """`(values - zero_point) * scales` is the weight. Each group of 64 inputs has its own scale."""
 
     values: Tensor  # (out_features, in_features) uint8
-    scales: Tensor  # (out_features, in_features / 32) fp16
+    scales: Tensor  # (out_features, in_features / 64) fp16
     format: Format
 
     def dequantize(self) -> Tensor:
@@ -81,7 +81,7 @@ def quantize(weight: Tensor, format: Format) -> QuantizedWeight:
     """Round to nearest with, per group, the scale of least squared error among a few candidates.
 
     Args:
-        weight: (out_features, in_features), in_features a multiple of 32.
+        weight: (out_features, in_features), in_features a multiple of 64.
     """
     groups = weight.float().view(weight.shape[0], -1, GROUP)
     peak = groups.abs().amax(-1, keepdim=True)
@@ -119,7 +119,7 @@ def _round_to(groups: Tensor, scales: Tensor, format: Format) -> Tensor:
 def pack_quantized(weight: QuantizedWeight) -> PackedWeight:
     """Interleave 16 rows by 4 inputs, scales of a panel first."""
     rows, inputs = weight.values.shape
-    values = _pad_rows(weight.values).view(-1, PANEL, inputs // GROUP, 8, 4)
+    values = _pad_rows(weight.values).view(-1, PANEL, inputs // GROUP, GROUP // 4, 4)
     quads = values.permute(0, 2, 3, 1, 4)  # (panels, groups, quad, row, input)
     if weight.format is Format.INT4:
         quads = quads[:, :, 0::2] | (quads[:, :, 1::2] << 4)
@@ -169,7 +169,7 @@ def pack_bf16(weight: Tensor) -> PackedWeight:
 
 
 def pack(weight: Tensor, format: Format) -> PackedWeight:
-    """(out_features, in_features) of any float dtype; in_features a multiple of 32."""
+    """(out_features, in_features) of any float dtype; in_features a multiple of 64."""
     if format is Format.BF16:
         return pack_bf16(weight)
     return pack_quantized(quantize(weight, format))

@@ -10,10 +10,10 @@ LEAST_PEAK = 1e-36
 
 
 def quantize_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Signed 8-bit activations with a scale per row and group of 32: values, scales.
+    """Signed 8-bit activations with a scale per row and group of 64: values, scales.
 
     Returns:
-        (num_rows, groups, 32) fp32 holding integers -127 to 127, and (num_rows, groups) fp32.
+        (num_rows, groups, 64) fp32 holding integers -127 to 127, and (num_rows, groups) fp32.
     """
     groups = rows.float().view(rows.shape[0], -1, GROUP)
     peak = groups.abs().amax(-1)

@@ -20,7 +20,7 @@ from torch import Tensor
 from model_loader.errors import CorruptWeights
 from model_loader.safetensors_file import LENGTH_BYTES, StoredTensor, read_header, read_metadata
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Part of the name of every source: a change of the packed layout makes old caches misses."""
 NO_CHECKSUM = "00000000"
 

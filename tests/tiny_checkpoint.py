@@ -24,7 +24,7 @@ class TinyShape:
     mamba_n_groups: int = 1
     mamba_d_state: int = 16
     mamba_d_conv: int = 4
-    shared_intermediate_size: int = 96
+    shared_intermediate_size: int = 128
     eos_token_id: int = 257
 
     def published_config(self) -> dict[str, Any]:

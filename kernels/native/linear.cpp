@@ -16,7 +16,8 @@ constexpr int64_t kTasksPerThread = 8;
 Format format_of(const PackedWeight& part) { return static_cast<Format>(part.format); }
 
 int64_t group_bytes(Format format) {
-  return format == Format::kInt8 ? 512 : format == Format::kInt4 ? 256 : 1024;
+  const int64_t bits = format == Format::kInt8 ? 8 : format == Format::kInt4 ? 4 : 16;
+  return kPanel * kGroup * bits / 8;
 }
 
 Panel panel_at(const PackedWeight& part, int64_t inputs, int64_t number) {
@@ -28,9 +29,25 @@ Panel panel_at(const PackedWeight& part, int64_t inputs, int64_t number) {
 
 struct Scratch {
   std::vector<int8_t> values;
+  std::vector<int16_t> words;
   std::vector<float> scales, floats;
   std::vector<int32_t> corrections[2];
 };
+
+// In which forms the rows of one call are wanted.
+struct RowForms {
+  bool values, words, floats;
+};
+
+RowForms forms_for(const LinearKernels& kernels, int64_t num_parts, const PackedWeight* parts) {
+  RowForms forms{};
+  for (int64_t i = 0; i < num_parts; ++i) {
+    const Format format = format_of(parts[i]);
+    const bool as_words = format == Format::kInt8 && kernels.multiplies_int8_as_words;
+    (format == Format::kBfloat16 ? forms.floats : as_words ? forms.words : forms.values) = true;
+  }
+  return forms;
+}
 
 template <typename T>
 void grow(std::vector<T>& memory, size_t size) {
@@ -40,17 +57,14 @@ void grow(std::vector<T>& memory, size_t size) {
 // Rows of x, cut into tiles.
 class TiledRows {
  public:
-  TiledRows(Scratch& scratch, int64_t row_tile, bool is_quantized, int64_t rows, int64_t inputs)
-      : scratch_(scratch),
-        row_tile_(row_tile),
-        is_quantized_(is_quantized),
-        rows_(rows),
-        inputs_(inputs) {
-    const int64_t groups = inputs / kGroup;
-    grow(scratch.floats, is_quantized ? 0 : rows * inputs);
-    grow(scratch.values, is_quantized ? rows * inputs : 0);
-    grow(scratch.scales, is_quantized ? rows * groups : 0);
-    for (auto& corrections : scratch.corrections) grow(corrections, is_quantized ? rows * groups : 0);
+  TiledRows(Scratch& scratch, int64_t row_tile, RowForms forms, int64_t rows, int64_t inputs)
+      : scratch_(scratch), row_tile_(row_tile), forms_(forms), rows_(rows), inputs_(inputs) {
+    const int64_t groups = forms.floats ? 0 : inputs / kGroup;
+    grow(scratch.floats, forms.floats * rows * inputs);
+    grow(scratch.values, forms.values * rows * inputs);
+    grow(scratch.words, forms.words * rows * inputs);
+    grow(scratch.scales, rows * groups);
+    for (auto& corrections : scratch.corrections) grow(corrections, rows * groups);
   }
 
   int64_t count() const { return (rows_ + row_tile_ - 1) / row_tile_; }
@@ -58,12 +72,16 @@ class TiledRows {
   RowTile at(int64_t number) const {
     const int64_t first = number * row_tile_, rows = std::min(row_tile_, rows_ - first);
     const int64_t value = first * inputs_, group = first * (inputs_ / kGroup);
-    if (!is_quantized_) return {rows, nullptr, nullptr, {}, scratch_.floats.data() + value};
-    return {rows,
-            scratch_.values.data() + value,
-            scratch_.scales.data() + group,
-            {scratch_.corrections[0].data() + group, scratch_.corrections[1].data() + group},
-            nullptr};
+    RowTile tile{.rows = rows};
+    if (forms_.floats) {
+      tile.floats = scratch_.floats.data() + value;
+      return tile;
+    }
+    if (forms_.values) tile.values = scratch_.values.data() + value;
+    if (forms_.words) tile.words = scratch_.words.data() + value;
+    tile.scales = scratch_.scales.data() + group;
+    for (int i = 0; i < 2; ++i) tile.corrections[i] = scratch_.corrections[i].data() + group;
+    return tile;
   }
 
   void fill(ThreadPool& pool, const LinearKernels& kernels, const float* x) const {
@@ -75,10 +93,10 @@ class TiledRows {
       const int64_t first = groups * cut / cuts * kGroup, last = groups * (cut + 1) / cuts * kGroup;
       for (int64_t r = 0; r < tile.rows; ++r) {
         const float* row = x + (task / cuts * row_tile_ + r) * inputs_;
-        if (is_quantized_) {
-          kernels.quantize_row(row, first, last, tile, r);
-        } else {
+        if (forms_.floats) {
           for (int64_t i = first; i < last; ++i) tile.floats[i * tile.rows + r] = row[i];
+        } else {
+          kernels.quantize_row(row, first, last, tile, r);
         }
       }
     });
@@ -87,7 +105,7 @@ class TiledRows {
  private:
   Scratch& scratch_;
   const int64_t row_tile_;
-  const bool is_quantized_;
+  const RowForms forms_;
   const int64_t rows_, inputs_;
 };
 
@@ -124,15 +142,14 @@ void linear(ThreadPool& pool, const LinearKernels& kernels, const float* x, int6
             int64_t inputs, int64_t num_parts, const PackedWeight* parts, float* y,
             int64_t y_stride) {
   static thread_local Scratch scratch;
-  const bool is_quantized = format_of(parts[0]) != Format::kBfloat16;
+  const RowForms forms = forms_for(kernels, num_parts, parts);
   const int64_t row_tile = kernels.row_tile[parts[0].format];
-  const int64_t row_bytes = is_quantized ? inputs : inputs * sizeof(float);
+  const int64_t row_bytes = inputs * (forms.floats ? sizeof(float) : sizeof(int8_t));
   const int64_t row_block = std::max<int64_t>(1, kRowBlockBytes / row_bytes / row_tile) * row_tile;
   const int64_t panels = count_panels(num_parts, parts);
   const int64_t tasks = std::min<int64_t>(panels, pool.num_threads() * kTasksPerThread);
   for (int64_t first = 0; first < rows; first += row_block) {
-    const int64_t count = std::min(row_block, rows - first);
-    const TiledRows tiles(scratch, row_tile, is_quantized, count, inputs);
+    const TiledRows tiles(scratch, row_tile, forms, std::min(row_block, rows - first), inputs);
     tiles.fill(pool, kernels, x + first * inputs);
     pool.run(tasks, [&](int64_t task) {
       for (int64_t p = task * panels / tasks; p < (task + 1) * panels / tasks; ++p) {

@@ -1,7 +1,7 @@
 // Linear layers on packed weights: y[m, n] = sum_k x[m, k] w[n, k], x and y in fp32.
 //
 // Weights are packed 16 output rows at a time, so that one vector register holds the same few inputs
-// of 16 outputs. Within a group of 32 inputs integer products are summed exactly; groups are summed in
+// of 16 outputs. Within a group of inputs integer products are summed exactly; groups are summed in
 // fp32 in ascending order with the same operations for every number of rows. A row's result therefore
 // never depends on the other rows, on the blocking or on the number of threads.
 #pragma once
@@ -13,7 +13,7 @@ namespace granite {
 class ThreadPool;
 
 constexpr int64_t kPanel = 16;  // output rows packed together
-constexpr int64_t kGroup = 32;  // inputs that share a scale
+constexpr int64_t kGroup = 64;  // inputs that share a scale
 // A group of smaller activations is zero: 127 over its peak would not be finite.
 constexpr float kLeastPeak = 1e-36f;
 
@@ -40,6 +40,7 @@ struct Panel {
 struct RowTile {
   int64_t rows;
   int8_t* values;            // (inputs / 4, rows, 4): quantised, for integer weights
+  int16_t* words;            // (inputs / 4, 2, rows, 2): the same widened, even ones of four first
   float* scales;             // (groups, rows)
   int32_t* corrections[2];   // (groups, rows) by format: minus its zero point times the group's sum
   float* floats;             // (inputs, rows): as they are, for bf16 weights
@@ -50,7 +51,9 @@ struct LinearKernels {
   const char* name;
   // The most rows of a tile, by format.
   int64_t row_tile[3];
-  // Put inputs [first, last) of one row, quantised, into its place in a tile; whole groups.
+  bool multiplies_int8_as_words;
+  // Put inputs [first, last) of one row, quantised, into its place in those forms that the tile has;
+  // whole groups.
   void (*quantize_row)(const float* x, int64_t first, int64_t last, const RowTile& tile, int64_t row);
   // All rows of a tile by the 16 outputs of one panel.
   void (*multiply[3])(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,

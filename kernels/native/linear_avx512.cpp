@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "linear.hpp"
-#include "prefetch.hpp"
+#include "vectors_avx512.hpp"
 
 namespace granite {
 namespace {
@@ -14,22 +14,27 @@ constexpr int kIntegerRows = 12, kFloatRows = 24;
 
 void quantize_row(const float* x, int64_t first, int64_t last, const RowTile& tile, int64_t row) {
   for (int64_t i = first; i < last; i += kGroup) {
-    const __m512 low = _mm512_loadu_ps(x + i), high = _mm512_loadu_ps(x + i + 16);
-    const __m512 peaks = _mm512_max_ps(_mm512_abs_ps(low), _mm512_abs_ps(high));
     // A maximum may lose a NaN; 0 * x does not, and is 0 for finite x.
-    const __m512 zero = _mm512_setzero_ps();
-    const float lost = _mm512_reduce_add_ps(_mm512_fmadd_ps(low, zero, _mm512_mul_ps(high, zero)));
-    const float peak = _mm512_reduce_max_ps(peaks) + lost;
+    __m512 peaks = _mm512_setzero_ps(), lost = _mm512_setzero_ps();
+    for (int k = 0; k < kGroup; k += kLanes) {
+      const __m512 own = _mm512_loadu_ps(x + i + k);
+      peaks = _mm512_max_ps(peaks, _mm512_abs_ps(own));
+      lost = _mm512_fmadd_ps(own, _mm512_setzero_ps(), lost);
+    }
+    const float peak = _mm512_reduce_max_ps(peaks) + _mm512_reduce_add_ps(lost);
     const __mmask16 counted = peak > kLeastPeak ? 0xffff : 0;
     const __m512 factor = _mm512_set1_ps(127.0f / peak);
-    const __m512i q_low = _mm512_maskz_cvtps_epi32(counted, _mm512_mul_ps(low, factor));
-    const __m512i q_high = _mm512_maskz_cvtps_epi32(counted, _mm512_mul_ps(high, factor));
-    alignas(32) int32_t quads[8];
-    _mm_store_si128(reinterpret_cast<__m128i*>(quads), _mm512_cvtsepi32_epi8(q_low));
-    _mm_store_si128(reinterpret_cast<__m128i*>(quads + 4), _mm512_cvtsepi32_epi8(q_high));
     int32_t* values = reinterpret_cast<int32_t*>(tile.values) + i / 4 * tile.rows + row;
-    for (int quad = 0; quad < 8; ++quad) values[quad * tile.rows] = quads[quad];
-    const int32_t sum = _mm512_reduce_add_epi32(_mm512_add_epi32(q_low, q_high));
+    __m512i total = _mm512_setzero_si512();
+    for (int k = 0; k < kGroup; k += kLanes) {
+      const __m512 scaled = _mm512_mul_ps(_mm512_loadu_ps(x + i + k), factor);
+      const __m512i steps = _mm512_maskz_cvtps_epi32(counted, scaled);
+      total = _mm512_add_epi32(total, steps);
+      alignas(16) int32_t quads[4];
+      _mm_store_si128(reinterpret_cast<__m128i*>(quads), _mm512_cvtsepi32_epi8(steps));
+      for (int quad = 0; quad < 4; ++quad) values[(k / 4 + quad) * tile.rows] = quads[quad];
+    }
+    const int32_t sum = _mm512_reduce_add_epi32(total);
     const int64_t place = i / kGroup * tile.rows + row;
     tile.scales[place] = peak / 127.0f;
     tile.corrections[static_cast<int>(Format::kInt8)][place] = -kInt8ZeroPoint * sum;
@@ -39,7 +44,7 @@ void quantize_row(const float* x, int64_t first, int64_t last, const RowTile& ti
 
 struct Int8 {
   static constexpr Format kFormat = Format::kInt8;
-  static constexpr int64_t kBytes = 512;
+  static constexpr int64_t kBytes = kPanel * kGroup;
   // Quads 2 i and 2 i + 1 of 16 outputs.
   static void load(const uint8_t* values, int i, __m512i& even, __m512i& odd) {
     even = _mm512_loadu_si512(values + 128 * i);
@@ -49,7 +54,7 @@ struct Int8 {
 
 struct Int4 {
   static constexpr Format kFormat = Format::kInt4;
-  static constexpr int64_t kBytes = 256;
+  static constexpr int64_t kBytes = kPanel * kGroup / 2;
   static void load(const uint8_t* values, int i, __m512i& even, __m512i& odd) {
     const __m512i mask = _mm512_set1_epi8(0x0f);
     const __m512i both = _mm512_loadu_si512(values + 64 * i);
@@ -58,14 +63,14 @@ struct Int4 {
   }
 };
 
-// Integer sums of one group: 32 inputs of each row by 16 outputs.
+// Integer sums of one group of inputs of each row by 16 outputs.
 template <typename Weights, int kRows>
 void dot_group(const int32_t* quads, const int32_t* corrections, const uint8_t* values,
                __m512i* dots) {
 #pragma GCC unroll 12
   for (int r = 0; r < kRows; ++r) dots[r] = _mm512_set1_epi32(corrections[r]);
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
+#pragma GCC unroll 8
+  for (int i = 0; i < kGroup / 8; ++i) {
     __m512i even, odd;
     Weights::load(values, i, even, odd);
     const int32_t* pair = quads + 2 * i * kRows;
@@ -87,9 +92,9 @@ void integer_tile(const RowTile& tile, int64_t inputs, const Panel& panel, float
   for (__m512& sum : sums) sum = _mm512_setzero_ps();
   for (int64_t g = 0; g < inputs / kGroup; ++g) {
     const uint8_t* values = panel.values + g * Weights::kBytes;
-    if (!panel.is_cached) prefetch_ahead<Weights::kBytes>(values);
+    if (!panel.is_cached) prefetch<Weights::kBytes>(values);
     __m512i dots[kRows];
-    dot_group<Weights, kRows>(quads + g * 8 * kRows, corrections + g * kRows, values, dots);
+    dot_group<Weights, kRows>(quads + g * kGroup / 4 * kRows, corrections + g * kRows, values, dots);
     const __m512 w_scale = _mm512_cvtph_ps(
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(panel.scales + g * kPanel)));
 #pragma GCC unroll 12
@@ -110,7 +115,7 @@ void bfloat16_tile(const RowTile& tile, int64_t inputs, const Panel& panel, floa
   for (__m512& sum : sums) sum = _mm512_setzero_ps();
   for (int64_t pair = 0; pair < inputs / 2; ++pair) {
     const uint8_t* values = panel.values + pair * 64;
-    if (!panel.is_cached) prefetch_ahead<64>(values);
+    if (!panel.is_cached) prefetch<64>(values);
     const __m512i both = _mm512_loadu_si512(values);
     const __m512 even = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
     const __m512 odd = _mm512_castsi512_ps(_mm512_and_si512(both, high_half));
@@ -132,6 +137,7 @@ const LinearKernels& avx512_linear_kernels() {
   static const LinearKernels kernels{
       "avx512-vnni",
       {kIntegerRows, kIntegerRows, kFloatRows},
+      false,
       quantize_row,
       {multiply_integers<Int8>, multiply_integers<Int4>, multiply_bfloat16},
   };

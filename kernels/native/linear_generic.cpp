@@ -53,7 +53,7 @@ void quantize_row(const float* x, int64_t first, int64_t last, const RowTile& ti
 
 struct Int8 {
   static constexpr Format kFormat = Format::kInt8;
-  static constexpr int64_t kBytes = 512;
+  static constexpr int64_t kBytes = kPanel * kGroup;
   static int32_t at(const uint8_t* values, int quad, int n, int k) {
     return values[quad * 64 + n * 4 + k];
   }
@@ -61,7 +61,7 @@ struct Int8 {
 
 struct Int4 {
   static constexpr Format kFormat = Format::kInt4;
-  static constexpr int64_t kBytes = 256;
+  static constexpr int64_t kBytes = kPanel * kGroup / 2;
   static int32_t at(const uint8_t* values, int quad, int n, int k) {
     const uint8_t both = values[quad / 2 * 64 + n * 4 + k];
     return quad % 2 ? both >> 4 : both & 0x0f;
@@ -73,13 +73,14 @@ void integer_tile(const RowTile& tile, int64_t inputs, const Panel& panel, float
                   int64_t y_stride) {
   const int32_t* corrections = tile.corrections[static_cast<int>(Weights::kFormat)];
   for (int64_t r = 0; r < tile.rows; ++r) {
-    float sum[kPanel] = {};
+    float* sum = y + r * y_stride;
+    std::fill_n(sum, kPanel, 0.0f);
     for (int64_t g = 0; g < inputs / kGroup; ++g) {
       const uint8_t* values = panel.values + g * Weights::kBytes;
       int32_t dot[kPanel];
       std::fill_n(dot, kPanel, corrections[g * tile.rows + r]);
-      for (int quad = 0; quad < 8; ++quad) {
-        const int8_t* x = tile.values + ((g * 8 + quad) * tile.rows + r) * 4;
+      for (int quad = 0; quad < kGroup / 4; ++quad) {
+        const int8_t* x = tile.values + ((g * kGroup / 4 + quad) * tile.rows + r) * 4;
         for (int n = 0; n < kPanel; ++n)
           for (int k = 0; k < 4; ++k) dot[n] += Weights::at(values, quad, n, k) * x[k];
       }
@@ -88,7 +89,6 @@ void integer_tile(const RowTile& tile, int64_t inputs, const Panel& panel, float
         sum[n] = std::fma(static_cast<float>(dot[n]) * x_scale,
                           from_half(panel.scales[g * kPanel + n]), sum[n]);
     }
-    std::copy_n(sum, kPanel, y + r * y_stride);
   }
 }
 
@@ -96,12 +96,12 @@ void bfloat16_tile(const RowTile& tile, int64_t inputs, const Panel& panel, floa
                    int64_t y_stride) {
   const uint16_t* weights = reinterpret_cast<const uint16_t*>(panel.values);
   for (int64_t r = 0; r < tile.rows; ++r) {
-    float sum[kPanel] = {};
+    float* sum = y + r * y_stride;
+    std::fill_n(sum, kPanel, 0.0f);
     for (int64_t k = 0; k < inputs; ++k)
       for (int n = 0; n < kPanel; ++n)
         sum[n] = std::fma(tile.floats[k * tile.rows + r],
                           from_bfloat16(weights[k / 2 * 32 + n * 2 + k % 2]), sum[n]);
-    std::copy_n(sum, kPanel, y + r * y_stride);
   }
 }
 
@@ -111,6 +111,7 @@ const LinearKernels& generic_linear_kernels() {
   static const LinearKernels kernels{
       "generic",
       {kRowTile, kRowTile, kRowTile},
+      false,
       quantize_row,
       {integer_tile<Int8>, integer_tile<Int4>, bfloat16_tile},
   };

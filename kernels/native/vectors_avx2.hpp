@@ -6,11 +6,19 @@
 
 #include <cstdint>
 
+#include "prefetch.hpp"
+
 namespace granite {
 namespace {
 
 using Vector = __m256;
 constexpr int64_t kLanes = 8;
+
+// Called for each piece of kBytes that is about to be read.
+template <int64_t kBytes>
+void prefetch(const void* piece) {
+  prefetch_ahead<kBytes, 2048, _MM_HINT_T0>(piece);
+}
 
 inline Vector broadcast(float x) { return _mm256_set1_ps(x); }
 inline Vector load(const float* from) { return _mm256_loadu_ps(from); }

@@ -6,11 +6,20 @@
 
 #include <cstdint>
 
+#include "prefetch.hpp"
+
 namespace granite {
 namespace {
 
 using Vector = __m512;
 constexpr int64_t kLanes = 16;
+
+// Called for each piece of kBytes that is about to be read.
+template <int64_t kBytes>
+void prefetch(const void* piece) {
+  prefetch_ahead<kBytes, 8192, _MM_HINT_T1>(piece);
+  prefetch_ahead<kBytes, 1024, _MM_HINT_T0>(piece);
+}
 
 inline Vector broadcast(float x) { return _mm512_set1_ps(x); }
 inline Vector load(const float* from) { return _mm512_loadu_ps(from); }

@@ -101,7 +101,7 @@ void run_linear(void* context, int32_t format, int64_t rows, int64_t inputs, int
 void run_linears(void* context) {
   for (int32_t format = 0; format < 3; ++format) {
     for (int64_t rows = 1; rows <= 33; ++rows) run_linear(context, format, rows, 64, 50, false);
-    for (int64_t inputs : {32, 64, 160}) run_linear(context, format, 3, inputs, 17, true);
+    for (int64_t inputs : {64, 128, 320}) run_linear(context, format, 3, inputs, 17, true);
     for (int64_t outputs : {1, 15, 16, 400}) run_linear(context, format, 2, 64, outputs, false);
     run_linear(context, format, 130, 8192, 16, false);  // more than one block of rows
   }
@@ -199,28 +199,28 @@ void run_layers(void* context, int64_t format) {
   const granite::NetworkShape shape{.num_layers = 2,
                                     .hidden = 64,
                                     .taps = 4,
-                                    .state = {8, 2, 16, 1, 24},
+                                    .state = {8, 2, 32, 1, 24},
                                     .attention = {4, 2, 16, 32},
                                     .eps = 1e-5f,
                                     .residual_multiplier = 0.2f,
                                     .attention_scale = 0.25f,
                                     .least_time_step = 0.0f,
                                     .most_time_step = 9.0f};
-  const int64_t channels = 32 + 2 * 24, rows = 7;
-  const OwnedMatrix in_proj(context, format, 64, 32 + channels + 2);
-  const OwnedMatrix out_proj(context, format, 32, 64), output(context, format, 64, 64);
+  const int64_t channels = 64 + 2 * 24, rows = 7;
+  const OwnedMatrix in_proj(context, format, 64, 64 + channels + 2);
+  const OwnedMatrix out_proj(context, format, 64, 64), output(context, format, 64, 64);
   const OwnedMatrix queries(context, format, 64, 64), keys(context, format, 64, 32);
   const granite::PackedWeight both[] = {queries.part, keys.part, keys.part};
-  const OwnedMatrix mlp_in(context, format, 64, 192), mlp_out(context, format, 96, 64);
+  const OwnedMatrix mlp_in(context, format, 64, 256), mlp_out(context, format, 128, 64);
   const Floats norm = random_floats(64), taps = random_floats(4 * channels);
   const Floats heads(2, -1.0f);
   const granite::LayerWeights layers[] = {
-      {0, norm.data(), in_proj.matrix(64), out_proj.matrix(32), norm.data(), mlp_in.matrix(64),
-       mlp_out.matrix(96), taps.data(), taps.data(), heads.data(), heads.data(), heads.data(),
+      {0, norm.data(), in_proj.matrix(64), out_proj.matrix(64), norm.data(), mlp_in.matrix(64),
+       mlp_out.matrix(128), taps.data(), taps.data(), heads.data(), heads.data(), heads.data(),
        norm.data()},
       {1, norm.data(), {64, 3, both}, output.matrix(64), norm.data(), mlp_in.matrix(64),
-       mlp_out.matrix(96), nullptr, nullptr, nullptr, nullptr, nullptr, nullptr}};
-  Floats boundary(2 * 32 * 24), ring_x(2 * 8 * 32), ring_b(2 * 8 * 24), ring_dt(2 * 8 * 2);
+       mlp_out.matrix(128), nullptr, nullptr, nullptr, nullptr, nullptr, nullptr}};
+  Floats boundary(2 * 64 * 24), ring_x(2 * 8 * 64), ring_b(2 * 8 * 24), ring_dt(2 * 8 * 2);
   Floats windows(2 * 3 * channels), pages_of_keys(3 * 32 * 32), pages_of_values(3 * 32 * 32);
   const granite::StateMemory memory{2, 3, boundary.data(), ring_x.data(), ring_b.data(),
                                     ring_dt.data(), windows.data(), pages_of_keys.data(),

@@ -45,7 +45,7 @@ def assert_near(actual: Tensor, expected: Tensor, tolerance: float = 3e-6) -> No
 
 @pytest.mark.parametrize("format", Format)
 @pytest.mark.parametrize(
-    ("rows", "inputs", "outputs"), [(1, 64, 32), (5, 192, 340), (33, 2048, 64), (300, 96, 48)]
+    ("rows", "inputs", "outputs"), [(1, 64, 32), (5, 192, 340), (33, 2048, 64), (300, 192, 48)]
 )
 def test_linear_is_its_twin(
     native: NativeKernels, format: Format, rows: int, inputs: int, outputs: int
@@ -63,10 +63,10 @@ def test_the_integer_sum_of_a_group_is_exact(
     native: NativeKernels, format: Format, extreme: bool
 ) -> None:
     """The largest products, all of one sign, are where 16 bits would overflow."""
-    weight, x = torch.randn(64, 32), torch.randn(19, 32)
+    weight, x = torch.randn(64, 64), torch.randn(19, 64)
     if extreme:
-        weight = torch.ones(64, 32) * torch.tensor([1.0, -1.0]).repeat(32)[:, None]
-        x = torch.ones(19, 32) * torch.tensor([1.0, -1.0]).repeat(10)[:19, None]
+        weight = torch.ones(64, 64) * torch.tensor([1.0, -1.0]).repeat(32)[:, None]
+        x = torch.ones(19, 64) * torch.tensor([1.0, -1.0]).repeat(10)[:19, None]
     packed = pack(weight, format)
     assert torch.equal(native.linear(x, (packed,)), TWIN.linear(x, (packed,)))
 
@@ -98,7 +98,7 @@ def test_an_instruction_set_can_be_asked_for() -> None:
 
 
 def test_parts_of_different_formats_are_one_matrix(native: NativeKernels) -> None:
-    weight, x = torch.randn(90, 96), torch.randn(7, 96)
+    weight, x = torch.randn(90, 192), torch.randn(7, 192)
     parts = (pack(weight[:48], Format.INT4), pack(weight[48:], Format.INT8))
     whole = native.linear(x, parts)
     assert torch.equal(whole[:, :48], native.linear(x, parts[:1]))
@@ -111,7 +111,7 @@ def test_parts_of_different_formats_are_one_matrix(native: NativeKernels) -> Non
 def test_native_packing_rounds_like_the_twin(
     native: NativeKernels, format: Format, dtype: torch.dtype
 ) -> None:
-    weight = (torch.randn(100, 96) * 0.05).to(dtype)
+    weight = (torch.randn(100, 192) * 0.05).to(dtype)
     weight[3] = 0.0
     restored = [
         unpack_bf16(packed).float() if format is Format.BF16 else unpack(packed).dequantize()
@@ -121,7 +121,7 @@ def test_native_packing_rounds_like_the_twin(
     assert different < 1e-2  # candidates of equal error
     errors = [(r - weight.float()).norm() / weight.float().norm() for r in restored]
     assert errors[0] == pytest.approx(errors[1].item(), rel=1e-4)
-    limit = {Format.INT8: 8e-3, Format.INT4: 9e-2, Format.BF16: 3e-3}[format]
+    limit = {Format.INT8: 8e-3, Format.INT4: 9.5e-2, Format.BF16: 3e-3}[format]
     assert errors[0] < limit
 
 
@@ -132,7 +132,7 @@ def test_packed_rows_can_be_looked_up(native: NativeKernels) -> None:
         packed = native.pack(weight, format)
         everything = packed.rows(torch.arange(50))
         assert torch.equal(packed.rows(indices), everything[indices])
-        assert (everything - weight).abs().max() < 0.3
+        assert (everything - weight).abs().max() < 0.4
 
 
 SHAPES = [
@@ -249,22 +249,22 @@ def test_rowwise_operations_are_their_twins(native: NativeKernels, width: int) -
 
 
 def test_non_finite_values_stay_visible(native: NativeKernels) -> None:
-    x = torch.full((1, 32), torch.nan)
+    x = torch.full((1, 64), torch.nan)
     assert native.silu_and_multiply(x).isnan().all()
-    assert native.rms_norm(x, torch.ones(32), 1e-5).isnan().all()
-    for place in (0, 31):
-        one = torch.randn(1, 32)
+    assert native.rms_norm(x, torch.ones(64), 1e-5).isnan().all()
+    for place in (0, 63):
+        one = torch.randn(1, 64)
         one[0, place] = torch.nan
         for format in Format:
-            assert not native.linear(one, (pack(torch.randn(16, 32), format),)).isfinite().any()
+            assert not native.linear(one, (pack(torch.randn(16, 64), format),)).isfinite().any()
 
 
 def test_activations_too_small_to_scale_count_as_zero(native: NativeKernels) -> None:
-    x = torch.zeros(2, 64)
-    x[0, :32] = torch.tensor([1e-39, -2e-37, 0.0, 5e-41]).repeat(8)
-    x[0, 33] = 1.0
+    x = torch.zeros(2, 128)
+    x[0, :64] = torch.tensor([1e-39, -2e-37, 0.0, 5e-41]).repeat(16)
+    x[0, 65] = 1.0
     for format in (Format.INT8, Format.INT4):
-        weight = (pack(torch.randn(16, 64), format),)
+        weight = (pack(torch.randn(16, 128), format),)
         x[1] = x[0] * (x[0] == 1.0)
         for kernels in (native, TWIN):
             small, none = kernels.linear(x, weight)

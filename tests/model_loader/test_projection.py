@@ -31,7 +31,7 @@ def test_rows_are_looked_up_across_the_border_of_parts() -> None:
     layer, weight = projection(*MIXED)
     indices = torch.tensor([69, 0, 47, 48, 48])
     found = layer.rows_of(indices)
-    assert (found - weight[indices]).abs().max() < 0.3
+    assert (found - weight[indices]).abs().max() < 0.4
     assert torch.equal(found[3], layer.rows_of(torch.tensor([48]))[0])
 
 
