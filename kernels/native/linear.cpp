@@ -72,7 +72,8 @@ class TiledRows {
   RowTile at(int64_t number) const {
     const int64_t first = number * row_tile_, rows = std::min(row_tile_, rows_ - first);
     const int64_t value = first * inputs_, group = first * (inputs_ / kGroup);
-    RowTile tile{.rows = rows};
+    RowTile tile{};
+    tile.rows = rows;
     if (forms_.floats) {
       tile.floats = scratch_.floats.data() + value;
       return tile;
