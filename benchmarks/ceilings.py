@@ -52,13 +52,11 @@ def read_bytes_per_second(num_bytes: int = 2**30) -> float:
     A vector's product with itself is the operation that reads as fast as a loop in C does; a plain
     sum is some percent behind. In huge pages where there are any, as the server's weights.
     """
-    with mmap.mmap(-1, num_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            memory.madvise(mmap.MADV_HUGEPAGE)
-        buffer = torch.frombuffer(memory, dtype=torch.float32).fill_(1.0)
-        seconds = _fastest(lambda: buffer.dot(buffer))
-        del buffer  # or its memory cannot be given back
-    return num_bytes / seconds
+    memory = mmap.mmap(-1, num_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    buffer = torch.frombuffer(memory, dtype=torch.float32).fill_(1.0)
+    return num_bytes / _fastest(lambda: buffer.dot(buffer))
 
 
 def matmul_flop_per_second(dtype: torch.dtype, size: int = 4096) -> float:

@@ -11,7 +11,7 @@ namespace {
 
 // Rows processed together keep their packed form in the second-level cache.
 constexpr int64_t kRowBlockBytes = 1 << 20;
-constexpr int64_t kTasksPerThread = 8;
+constexpr int64_t kTasksPerThread = 16;
 
 Format format_of(const PackedWeight& part) { return static_cast<Format>(part.format); }
 
