@@ -126,6 +126,13 @@ PlacedPanel find_panel(const PackedWeight* part, int64_t inputs, int64_t number)
   return {panel_at(*part, inputs, number), format_of(*part), output + number * kPanel};
 }
 
+// The size of equal parts of `count`, of at most `most` each and as few as possible: a tile of one or two
+// rows is slow.
+int64_t even_part(int64_t count, int64_t most) {
+  const int64_t parts = (count + most - 1) / most;
+  return (count + parts - 1) / parts;
+}
+
 int64_t count_panels(int64_t num_parts, const PackedWeight* parts) {
   int64_t outputs = 0;
   for (int64_t i = 0; i < num_parts; ++i) outputs += parts[i].outputs;
@@ -144,13 +151,15 @@ void linear(ThreadPool& pool, const LinearKernels& kernels, const float* x, int6
             int64_t y_stride) {
   static thread_local Scratch scratch;
   const RowForms forms = forms_for(kernels, num_parts, parts);
-  const int64_t row_tile = kernels.row_tile[parts[0].format];
+  const int64_t most_rows = kernels.row_tile[parts[0].format];
   const int64_t row_bytes = inputs * (forms.floats ? sizeof(float) : sizeof(int8_t));
-  const int64_t row_block = std::max<int64_t>(1, kRowBlockBytes / row_bytes / row_tile) * row_tile;
+  const int64_t row_block = std::max<int64_t>(1, kRowBlockBytes / row_bytes / most_rows) * most_rows;
   const int64_t panels = count_panels(num_parts, parts);
   const int64_t tasks = std::min<int64_t>(panels, pool.num_threads() * kTasksPerThread);
   for (int64_t first = 0; first < rows; first += row_block) {
-    const TiledRows tiles(scratch, row_tile, forms, std::min(row_block, rows - first), inputs);
+    const int64_t count = std::min(row_block, rows - first);
+    const int64_t row_tile = even_part(count, most_rows);
+    const TiledRows tiles(scratch, row_tile, forms, count, inputs);
     tiles.fill(pool, kernels, x + first * inputs);
     pool.run(tasks, [&](int64_t task) {
       for (int64_t p = task * panels / tasks; p < (task + 1) * panels / tasks; ++p) {

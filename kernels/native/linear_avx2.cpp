@@ -12,7 +12,7 @@ namespace {
 
 // As many rows as leave the 16 registers room for weights and products. An integer tile keeps there what
 // it sums up exactly, a float tile its results.
-constexpr int kIntegerRows = 4, kFloatRows = 5;
+constexpr int kIntegerRows = 5, kFloatRows = 5;
 constexpr int kHalvesOfPanel = 2;
 
 __m256i load_bytes(const uint8_t* from) {
@@ -103,7 +103,7 @@ struct Int8 {
   template <bool kIsOdd, int kRows>
   static void add_pair(const int32_t* pairs, const uint8_t* quads, Dots<kRows>& dots) {
     const __m256i w[] = {widened<kIsOdd>(quads), widened<kIsOdd>(quads + 32)};
-#pragma GCC unroll 4
+#pragma GCC unroll 5
     for (int r = 0; r < kRows; ++r) {
       const __m256i x = _mm256_set1_epi32(pairs[r]);
       for (int half = 0; half < kHalvesOfPanel; ++half) {
@@ -140,7 +140,7 @@ struct Int4 {
         const __m256i both = load_bytes(values + 64 * (quad / 2) + 32 * half);
         w[half] = _mm256_and_si256(quad % 2 ? _mm256_srli_epi16(both, 4) : both, low_half);
       }
-#pragma GCC unroll 4
+#pragma GCC unroll 5
       for (int r = 0; r < kRows; ++r) {
         const __m256i x = _mm256_set1_epi32(quads[quad * kRows + r]);
         for (int half = 0; half < kHalvesOfPanel; ++half) {
