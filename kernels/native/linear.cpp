@@ -15,11 +15,6 @@ constexpr int64_t kTasksPerThread = 16;
 
 Format format_of(const PackedWeight& part) { return static_cast<Format>(part.format); }
 
-int64_t group_bytes(Format format) {
-  const int64_t bits = format == Format::kInt8 ? 8 : format == Format::kInt4 ? 4 : 16;
-  return kPanel * kGroup * bits / 8;
-}
-
 Panel panel_at(const PackedWeight& part, int64_t inputs, int64_t number) {
   const int64_t groups = inputs / kGroup;
   const uint8_t* start = part.panels + number * panel_bytes(format_of(part), inputs);
@@ -140,6 +135,11 @@ int64_t count_panels(int64_t num_parts, const PackedWeight* parts) {
 }
 
 }  // namespace
+
+int64_t group_bytes(Format format) {
+  const int64_t bits = format == Format::kInt8 ? 8 : format == Format::kInt4 ? 4 : 16;
+  return kPanel * kGroup * bits / 8;
+}
 
 int64_t panel_bytes(Format format, int64_t inputs) {
   const int64_t scales = format == Format::kBfloat16 ? 0 : kPanel * 2;

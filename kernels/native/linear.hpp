@@ -66,6 +66,8 @@ const LinearKernels& avx2_linear_kernels();
 const LinearKernels& avx512_linear_kernels();
 #endif
 
+// Of the values of one group in one panel; and of a whole panel with its scales.
+int64_t group_bytes(Format format);
 int64_t panel_bytes(Format format, int64_t inputs);
 
 // All parts of one matrix, their outputs side by side in y. Parts are either all bf16 or none is.
