@@ -12,11 +12,15 @@ LEAST_PEAK = 1e-36
 def quantize_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Signed 8-bit activations with a scale per row and group of 64: values, scales.
 
+    127 is the largest magnitude in the group of one activation and of the sum of two neighbours, so
+    that rounded neighbours add up to at most 128 and 255 times either fits into 16 bits.
+
     Returns:
         (num_rows, groups, 64) fp32 holding integers -127 to 127, and (num_rows, groups) fp32.
     """
     groups = rows.float().view(rows.shape[0], -1, GROUP)
-    peak = groups.abs().amax(-1)
+    pairs = groups.unflatten(-1, (-1, 2)).sum(-1)
+    peak = torch.maximum(groups.abs().amax(-1), pairs.abs().amax(-1))
     inverse = torch.where(peak > LEAST_PEAK, 127.0 / peak, 0.0)
     return (groups * inverse[..., None]).round(), peak / 127.0
 

@@ -24,25 +24,9 @@ Panel panel_at(const PackedWeight& part, int64_t inputs, int64_t number) {
 
 struct Scratch {
   std::vector<int8_t> values;
-  std::vector<int16_t> words;
   std::vector<float> scales, floats;
   std::vector<int32_t> corrections[2];
 };
-
-// In which forms the rows of one call are wanted.
-struct RowForms {
-  bool values, words, floats;
-};
-
-RowForms forms_for(const LinearKernels& kernels, int64_t num_parts, const PackedWeight* parts) {
-  RowForms forms{};
-  for (int64_t i = 0; i < num_parts; ++i) {
-    const Format format = format_of(parts[i]);
-    const bool as_words = format == Format::kInt8 && kernels.multiplies_int8_as_words;
-    (format == Format::kBfloat16 ? forms.floats : as_words ? forms.words : forms.values) = true;
-  }
-  return forms;
-}
 
 template <typename T>
 void grow(std::vector<T>& memory, size_t size) {
@@ -52,12 +36,11 @@ void grow(std::vector<T>& memory, size_t size) {
 // Rows of x, cut into tiles.
 class TiledRows {
  public:
-  TiledRows(Scratch& scratch, int64_t row_tile, RowForms forms, int64_t rows, int64_t inputs)
-      : scratch_(scratch), row_tile_(row_tile), forms_(forms), rows_(rows), inputs_(inputs) {
-    const int64_t groups = forms.floats ? 0 : inputs / kGroup;
-    grow(scratch.floats, forms.floats * rows * inputs);
-    grow(scratch.values, forms.values * rows * inputs);
-    grow(scratch.words, forms.words * rows * inputs);
+  TiledRows(Scratch& scratch, int64_t row_tile, bool as_floats, int64_t rows, int64_t inputs)
+      : scratch_(scratch), row_tile_(row_tile), as_floats_(as_floats), rows_(rows), inputs_(inputs) {
+    const int64_t groups = as_floats ? 0 : inputs / kGroup;
+    grow(scratch.floats, as_floats * rows * inputs);
+    grow(scratch.values, !as_floats * rows * inputs);
     grow(scratch.scales, rows * groups);
     for (auto& corrections : scratch.corrections) grow(corrections, rows * groups);
   }
@@ -69,12 +52,11 @@ class TiledRows {
     const int64_t value = first * inputs_, group = first * (inputs_ / kGroup);
     RowTile tile{};
     tile.rows = rows;
-    if (forms_.floats) {
+    if (as_floats_) {
       tile.floats = scratch_.floats.data() + value;
       return tile;
     }
-    if (forms_.values) tile.values = scratch_.values.data() + value;
-    if (forms_.words) tile.words = scratch_.words.data() + value;
+    tile.values = scratch_.values.data() + value;
     tile.scales = scratch_.scales.data() + group;
     for (int i = 0; i < 2; ++i) tile.corrections[i] = scratch_.corrections[i].data() + group;
     return tile;
@@ -89,7 +71,7 @@ class TiledRows {
       const int64_t first = groups * cut / cuts * kGroup, last = groups * (cut + 1) / cuts * kGroup;
       for (int64_t r = 0; r < tile.rows; ++r) {
         const float* row = x + (task / cuts * row_tile_ + r) * inputs_;
-        if (forms_.floats) {
+        if (as_floats_) {
           for (int64_t i = first; i < last; ++i) tile.floats[i * tile.rows + r] = row[i];
         } else {
           kernels.quantize_row(row, first, last, tile, r);
@@ -101,7 +83,7 @@ class TiledRows {
  private:
   Scratch& scratch_;
   const int64_t row_tile_;
-  const RowForms forms_;
+  const bool as_floats_;
   const int64_t rows_, inputs_;
 };
 
@@ -150,16 +132,16 @@ void linear(ThreadPool& pool, const LinearKernels& kernels, const float* x, int6
             int64_t inputs, int64_t num_parts, const PackedWeight* parts, float* y,
             int64_t y_stride) {
   static thread_local Scratch scratch;
-  const RowForms forms = forms_for(kernels, num_parts, parts);
+  const bool as_floats = format_of(parts[0]) == Format::kBfloat16;
   const int64_t most_rows = kernels.row_tile[parts[0].format];
-  const int64_t row_bytes = inputs * (forms.floats ? sizeof(float) : sizeof(int8_t));
+  const int64_t row_bytes = inputs * (as_floats ? sizeof(float) : sizeof(int8_t));
   const int64_t row_block = std::max<int64_t>(1, kRowBlockBytes / row_bytes / most_rows) * most_rows;
   const int64_t panels = count_panels(num_parts, parts);
   const int64_t tasks = std::min<int64_t>(panels, pool.num_threads() * kTasksPerThread);
   for (int64_t first = 0; first < rows; first += row_block) {
     const int64_t count = std::min(row_block, rows - first);
     const int64_t row_tile = even_part(count, most_rows);
-    const TiledRows tiles(scratch, row_tile, forms, count, inputs);
+    const TiledRows tiles(scratch, row_tile, as_floats, count, inputs);
     tiles.fill(pool, kernels, x + first * inputs);
     pool.run(tasks, [&](int64_t task) {
       for (int64_t p = task * panels / tasks; p < (task + 1) * panels / tasks; ++p) {

@@ -40,7 +40,6 @@ struct Panel {
 struct RowTile {
   int64_t rows;
   int8_t* values;            // (inputs / 4, rows, 4): quantised, for integer weights
-  int16_t* words;            // (inputs / 4, 2, rows, 2): the same widened, even ones of four first
   float* scales;             // (groups, rows)
   int32_t* corrections[2];   // (groups, rows) by format: minus its zero point times the group's sum
   float* floats;             // (inputs, rows): as they are, for bf16 weights
@@ -51,9 +50,7 @@ struct LinearKernels {
   const char* name;
   // The most rows of a tile, by format.
   int64_t row_tile[3];
-  bool multiplies_int8_as_words;
-  // Put inputs [first, last) of one row, quantised, into its place in those forms that the tile has;
-  // whole groups.
+  // Put inputs [first, last) of one row, quantised, into its place in the tile; whole groups.
   void (*quantize_row)(const float* x, int64_t first, int64_t last, const RowTile& tile, int64_t row);
   // All rows of a tile by the 16 outputs of one panel.
   void (*multiply[3])(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,

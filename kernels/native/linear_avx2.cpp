@@ -44,33 +44,24 @@ void place_bytes(__m256i words, int64_t input, const RowTile& tile, int64_t row)
   quads[tile.rows] = _mm256_extract_epi32(bytes, 4);
 }
 
-void place_words(__m256i words, int64_t input, const RowTile& tile, int64_t row) {
-  const __m256i even_first = _mm256_shufflehi_epi16(
-      _mm256_shufflelo_epi16(words, _MM_SHUFFLE(3, 1, 2, 0)), _MM_SHUFFLE(3, 1, 2, 0));
-  int32_t* pairs = reinterpret_cast<int32_t*>(tile.words) + input / 2 * tile.rows + row;
-  pairs[0] = _mm256_extract_epi32(even_first, 0);
-  pairs[tile.rows] = _mm256_extract_epi32(even_first, 1);
-  pairs[2 * tile.rows] = _mm256_extract_epi32(even_first, 4);
-  pairs[3 * tile.rows] = _mm256_extract_epi32(even_first, 5);
-}
-
 void quantize_row(const float* x, int64_t first, int64_t last, const RowTile& tile, int64_t row) {
   const Vector sign = broadcast(-0.0f), zero = broadcast(0.0f);
   for (int64_t i = first; i < last; i += kGroup) {
     // A maximum may lose a NaN; 0 * x does not, and is 0 for finite x.
     Vector peaks = zero, lost = zero;
     for (int k = 0; k < kGroup; k += kLanes) {
-      peaks = larger(peaks, _mm256_andnot_ps(sign, load(x + i + k)));
-      lost = fma(load(x + i + k), zero, lost);
+      const Vector own = load(x + i + k);
+      const Vector pairs = own + _mm256_permute_ps(own, _MM_SHUFFLE(2, 3, 0, 1));
+      peaks = larger(peaks, _mm256_andnot_ps(sign, own));
+      peaks = larger(peaks, _mm256_andnot_ps(sign, pairs));
+      lost = fma(own, zero, lost);
     }
     const float peak = largest(peaks) + granite::sum(lost);
     __m256i total = _mm256_setzero_si256();
     for (int k = 0; k < kGroup; k += kLanes) {
       const __m256i steps = round_steps(x + i + k, 127.0f / peak, peak > kLeastPeak);
       total = _mm256_add_epi32(total, steps);
-      const __m256i words = _mm256_packs_epi32(steps, steps);
-      if (tile.values != nullptr) place_bytes(words, i + k, tile, row);
-      if (tile.words != nullptr) place_words(words, i + k, tile, row);
+      place_bytes(_mm256_packs_epi32(steps, steps), i + k, tile, row);
     }
     const int64_t place = i / kGroup * tile.rows + row;
     tile.scales[place] = peak / 127.0f;
@@ -83,63 +74,52 @@ void quantize_row(const float* x, int64_t first, int64_t last, const RowTile& ti
 template <int kRows>
 using Dots = __m256i[kRows][kHalvesOfPanel];
 
-template <int kRows>
-void start_from(const int32_t* corrections, Dots<kRows>& dots) {
-  for (int r = 0; r < kRows; ++r)
-    for (__m256i& half : dots[r]) half = _mm256_set1_epi32(corrections[r]);
-}
+__m256i widened_pairs(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
 
-// In 16 bits each: products of bytes do not fit into the 16 bits that the instruction for bytes has.
+// The instruction for bytes multiplies unsigned by signed ones and adds pairs of products into 16 bits,
+// where one pair of int8 fits.
 struct Int8 {
+  static constexpr Format kFormat = Format::kInt8;
   static constexpr int64_t kBytes = kPanel * kGroup;
 
-  // The even or odd inputs of four, of eight outputs.
-  template <bool kIsOdd>
-  static __m256i widened(const uint8_t* quads) {
-    const __m256i both = load_bytes(quads);
-    return kIsOdd ? _mm256_srli_epi16(both, 8) : _mm256_and_si256(both, _mm256_set1_epi16(0xff));
-  }
-
-  template <bool kIsOdd, int kRows>
-  static void add_pair(const int32_t* pairs, const uint8_t* quads, Dots<kRows>& dots) {
-    const __m256i w[] = {widened<kIsOdd>(quads), widened<kIsOdd>(quads + 32)};
-#pragma GCC unroll 5
-    for (int r = 0; r < kRows; ++r) {
-      const __m256i x = _mm256_set1_epi32(pairs[r]);
-      for (int half = 0; half < kHalvesOfPanel; ++half) {
-        dots[r][half] = _mm256_add_epi32(dots[r][half], _mm256_madd_epi16(w[half], x));
-        compute_here(dots[r][half]);
-      }
-    }
-  }
-
   template <int kRows>
-  static void dot(const RowTile& tile, int64_t group, const uint8_t* values, Dots<kRows>& dots) {
-    start_from<kRows>(tile.corrections[static_cast<int>(Format::kInt8)] + group * kRows, dots);
-    const int32_t* pairs = reinterpret_cast<const int32_t*>(tile.words) + group * kGroup / 2 * kRows;
-#pragma GCC unroll 4
+  static void dot(const int32_t* quads, const uint8_t* values, const int32_t* corrections,
+                  Dots<kRows>& dots) {
+    for (int r = 0; r < kRows; ++r)
+      for (__m256i& dot : dots[r]) dot = _mm256_set1_epi32(corrections[r]);
+#pragma GCC unroll 8
     for (int quad = 0; quad < kGroup / 4; ++quad) {
-      add_pair<false, kRows>(pairs + 2 * quad * kRows, values + 64 * quad, dots);
-      add_pair<true, kRows>(pairs + (2 * quad + 1) * kRows, values + 64 * quad, dots);
+      const __m256i w[] = {load_bytes(values + 64 * quad), load_bytes(values + 64 * quad + 32)};
+#pragma GCC unroll 5
+      for (int r = 0; r < kRows; ++r) {
+        const __m256i x = _mm256_set1_epi32(quads[quad * kRows + r]);
+        for (int half = 0; half < kHalvesOfPanel; ++half) {
+          const __m256i products = widened_pairs(_mm256_maddubs_epi16(w[half], x));
+          dots[r][half] = _mm256_add_epi32(dots[r][half], products);
+          compute_here(dots[r][half]);
+        }
+      }
     }
   }
 };
 
-// The instruction for bytes multiplies unsigned by signed ones and adds pairs of products into 16 bits.
+// Of int4 all 16 pairs of a lane and group fit.
 struct Int4 {
+  static constexpr Format kFormat = Format::kInt4;
   static constexpr int64_t kBytes = kPanel * kGroup / 2;
-  static constexpr int kQuads = 8;  // 15 * 127 fits sixteen times into 16 bits: so many in each lane
+
+  static __m256i load_quad(const uint8_t* values, int quad) {
+    const __m256i both = load_bytes(values + 64 * (quad / 2));
+    return _mm256_and_si256(quad % 2 ? _mm256_srli_epi16(both, 4) : both, _mm256_set1_epi8(0x0f));
+  }
 
   template <int kRows>
-  static void dot_quads(const int32_t* quads, const uint8_t* values, Dots<kRows>& sums) {
-    const __m256i low_half = _mm256_set1_epi8(0x0f);
-#pragma GCC unroll 8
-    for (int quad = 0; quad < kQuads; ++quad) {
-      __m256i w[kHalvesOfPanel];
-      for (int half = 0; half < kHalvesOfPanel; ++half) {
-        const __m256i both = load_bytes(values + 64 * (quad / 2) + 32 * half);
-        w[half] = _mm256_and_si256(quad % 2 ? _mm256_srli_epi16(both, 4) : both, low_half);
-      }
+  static void dot(const int32_t* quads, const uint8_t* values, const int32_t* corrections,
+                  Dots<kRows>& dots) {
+    Dots<kRows> sums;
+#pragma GCC unroll 16
+    for (int quad = 0; quad < kGroup / 4; ++quad) {
+      const __m256i w[] = {load_quad(values, quad), load_quad(values + 32, quad)};
 #pragma GCC unroll 5
       for (int r = 0; r < kRows; ++r) {
         const __m256i x = _mm256_set1_epi32(quads[quad * kRows + r]);
@@ -150,42 +130,45 @@ struct Int4 {
         }
       }
     }
-  }
-
-  template <int kRows>
-  static void dot(const RowTile& tile, int64_t group, const uint8_t* values, Dots<kRows>& dots) {
-    start_from<kRows>(tile.corrections[static_cast<int>(Format::kInt4)] + group * kRows, dots);
-    const int32_t* quads = reinterpret_cast<const int32_t*>(tile.values) + group * kGroup / 4 * kRows;
-    for (int first = 0; first < kGroup / 4; first += kQuads) {
-      Dots<kRows> sums;
-      dot_quads<kRows>(quads + first * kRows, values + 32 * first, sums);
-      for (int r = 0; r < kRows; ++r)
-        for (int half = 0; half < kHalvesOfPanel; ++half)
-          dots[r][half] = _mm256_add_epi32(
-              dots[r][half], _mm256_madd_epi16(sums[r][half], _mm256_set1_epi16(1)));
-    }
+    for (int r = 0; r < kRows; ++r)
+      for (int half = 0; half < kHalvesOfPanel; ++half)
+        dots[r][half] =
+            _mm256_add_epi32(_mm256_set1_epi32(corrections[r]), widened_pairs(sums[r][half]));
   }
 };
+
+// One group of inputs, into the sums over groups.
+template <typename Weights, int kRows>
+void add_group(const RowTile& tile, int64_t group, const Panel& panel,
+               Vector (&sums)[kRows][kHalvesOfPanel]) {
+  const int32_t* quads = reinterpret_cast<const int32_t*>(tile.values) + group * kGroup / 4 * kRows;
+  const int32_t* corrections = tile.corrections[static_cast<int>(Weights::kFormat)] + group * kRows;
+  Dots<kRows> dots;
+  Weights::template dot<kRows>(quads, panel.values + group * Weights::kBytes, corrections, dots);
+  for (int half = 0; half < kHalvesOfPanel; ++half) {
+    const Vector w_scale = _mm256_cvtph_ps(_mm_loadu_si128(
+        reinterpret_cast<const __m128i*>(panel.scales + group * kPanel + half * kLanes)));
+    for (int r = 0; r < kRows; ++r) {
+      const Vector x_scale = broadcast(tile.scales[group * kRows + r]);
+      sums[r][half] = fma(_mm256_cvtepi32_ps(dots[r][half]) * x_scale, w_scale, sums[r][half]);
+    }
+  }
+}
 
 template <typename Weights, int kRows>
 void integer_tile(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,
                   int64_t y_stride) {
+  // Not in y: rows that are a power of two apart would compete for the same lines of the cache.
+  Vector sums[kRows][kHalvesOfPanel];
+  for (auto& row : sums)
+    for (Vector& sum : row) sum = broadcast(0.0f);
   for (int64_t g = 0; g < inputs / kGroup; ++g) {
-    const uint8_t* values = panel.values + g * Weights::kBytes;
-    if (!panel.is_cached) prefetch<Weights::kBytes>(values);
-    Dots<kRows> dots;
-    Weights::template dot<kRows>(tile, g, values, dots);
-    for (int half = 0; half < kHalvesOfPanel; ++half) {
-      const Vector w_scale = _mm256_cvtph_ps(_mm_loadu_si128(
-          reinterpret_cast<const __m128i*>(panel.scales + g * kPanel + half * kLanes)));
-      for (int r = 0; r < kRows; ++r) {
-        float* to = y + r * y_stride + half * kLanes;
-        const Vector x_scale = broadcast(tile.scales[g * kRows + r]);
-        const Vector sum = g == 0 ? broadcast(0.0f) : load(to);
-        store(to, fma(_mm256_cvtepi32_ps(dots[r][half]) * x_scale, w_scale, sum));
-      }
-    }
+    if (!panel.is_cached) prefetch<Weights::kBytes>(panel.values + g * Weights::kBytes);
+    add_group<Weights, kRows>(tile, g, panel, sums);
   }
+  for (int r = 0; r < kRows; ++r)
+    for (int half = 0; half < kHalvesOfPanel; ++half)
+      store(y + r * y_stride + half * kLanes, sums[r][half]);
 }
 
 // One input of all outputs: the even one of a pair is in the low halves of the lanes.
@@ -232,7 +215,6 @@ const LinearKernels& avx2_linear_kernels() {
   static const LinearKernels kernels{
       "avx2",
       {kIntegerRows, kIntegerRows, kFloatRows},
-      true,
       quantize_row,
       {multiply_integers<Int8>, multiply_integers<Int4>, multiply_bfloat16},
   };

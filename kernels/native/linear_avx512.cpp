@@ -18,7 +18,8 @@ void quantize_row(const float* x, int64_t first, int64_t last, const RowTile& ti
     __m512 peaks = _mm512_setzero_ps(), lost = _mm512_setzero_ps();
     for (int k = 0; k < kGroup; k += kLanes) {
       const __m512 own = _mm512_loadu_ps(x + i + k);
-      peaks = _mm512_max_ps(peaks, _mm512_abs_ps(own));
+      const __m512 pairs = _mm512_add_ps(own, _mm512_permute_ps(own, _MM_SHUFFLE(2, 3, 0, 1)));
+      peaks = _mm512_max_ps(peaks, _mm512_max_ps(_mm512_abs_ps(own), _mm512_abs_ps(pairs)));
       lost = _mm512_fmadd_ps(own, _mm512_setzero_ps(), lost);
     }
     const float peak = _mm512_reduce_max_ps(peaks) + _mm512_reduce_add_ps(lost);
@@ -137,7 +138,6 @@ const LinearKernels& avx512_linear_kernels() {
   static const LinearKernels kernels{
       "avx512-vnni",
       {kIntegerRows, kIntegerRows, kFloatRows},
-      false,
       quantize_row,
       {multiply_integers<Int8>, multiply_integers<Int4>, multiply_bfloat16},
   };

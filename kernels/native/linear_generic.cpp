@@ -32,7 +32,7 @@ void quantize_row(const float* x, int64_t first, int64_t last, const RowTile& ti
     const float* own = x + i;
     float peak = 0.0f, lost = 0.0f;
     for (int k = 0; k < kGroup; ++k) {
-      peak = std::max(peak, std::fabs(own[k]));
+      peak = std::max(peak, std::max(std::fabs(own[k]), std::fabs(own[k] + own[k ^ 1])));
       lost += 0.0f * own[k];  // a maximum may lose a NaN; this is 0 for finite x only
     }
     peak += lost;
@@ -111,7 +111,6 @@ const LinearKernels& generic_linear_kernels() {
   static const LinearKernels kernels{
       "generic",
       {kRowTile, kRowTile, kRowTile},
-      false,
       quantize_row,
       {integer_tile<Int8>, integer_tile<Int4>, bfloat16_tile},
   };

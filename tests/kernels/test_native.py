@@ -11,6 +11,7 @@ from kernels.library_path import library_path
 from kernels.native_library import NativeKernels
 from kernels.native_structures import InstructionSet
 from kernels.packing import Format, pack, unpack, unpack_bf16
+from kernels.quantized_linear import quantize_rows
 from kernels.torch_kernels import TorchKernels
 
 pytestmark = pytest.mark.skipif(
@@ -58,17 +59,31 @@ def test_linear_is_its_twin(
 
 
 @pytest.mark.parametrize("format", [Format.INT8, Format.INT4])
-@pytest.mark.parametrize("extreme", [False, True])
-def test_the_integer_sum_of_a_group_is_exact(
-    native: NativeKernels, format: Format, extreme: bool
-) -> None:
-    """The largest products, all of one sign, are where 16 bits would overflow."""
-    weight, x = torch.randn(64, 64), torch.randn(19, 64)
-    if extreme:
-        weight = torch.ones(64, 64) * torch.tensor([1.0, -1.0]).repeat(32)[:, None]
-        x = torch.ones(19, 64) * torch.tensor([1.0, -1.0]).repeat(10)[:19, None]
-    packed = pack(weight, format)
+def test_the_integer_sum_of_a_group_is_exact(native: NativeKernels, format: Format) -> None:
+    packed, x = pack(torch.randn(64, 64), format), torch.randn(19, 64)
     assert torch.equal(native.linear(x, (packed,)), TWIN.linear(x, (packed,)))
+
+
+@pytest.mark.parametrize("format", [Format.INT8, Format.INT4])
+@pytest.mark.parametrize("neighbours", [(1.0, 1.0), (1.0, -1.0), (1.0, 0.0), (1.0, 0.01)])
+def test_the_largest_products_fit(
+    native: NativeKernels, format: Format, neighbours: tuple[float, float]
+) -> None:
+    """Where 16 bits would overflow: all products of a group as large as they can be."""
+    signs = torch.tensor([1.0, -1.0])
+    packed = pack(torch.ones(64, 64) * signs.repeat(32)[:, None], format)
+    x = torch.tensor(neighbours).repeat(32) * signs.repeat(10)[:19, None]
+    assert torch.equal(native.linear(x, (packed,)), TWIN.linear(x, (packed,)))
+
+
+def test_rounded_neighbours_add_up_to_what_16_bits_hold() -> None:
+    equal = torch.randn(500, 128).repeat_interleave(2, dim=1)
+    for rows in (torch.randn(500, 256), torch.randn(500, 256) ** 3, equal):
+        values, _ = quantize_rows(rows)
+        sums = values.unflatten(-1, (-1, 2)).sum(-1).abs().amax(-1)
+        assert sums.max() <= 128
+        # No coarser than that takes.
+        assert torch.maximum(values.abs().amax(-1), sums).min() >= 126
 
 
 @pytest.mark.parametrize("format", Format)
