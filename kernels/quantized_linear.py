@@ -19,7 +19,7 @@ def quantize_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
         (num_rows, groups, 64) fp32 holding integers -127 to 127, and (num_rows, groups) fp32.
     """
     groups = rows.float().view(rows.shape[0], -1, GROUP)
-    pairs = groups.unflatten(-1, (-1, 2)).sum(-1)
+    pairs = groups[..., 0::2] + groups[..., 1::2]
     peak = torch.maximum(groups.abs().amax(-1), pairs.abs().amax(-1))
     inverse = torch.where(peak > LEAST_PEAK, 127.0 / peak, 0.0)
     return (groups * inverse[..., None]).round(), peak / 127.0

@@ -80,7 +80,7 @@ def test_rounded_neighbours_add_up_to_what_16_bits_hold() -> None:
     equal = torch.randn(500, 128).repeat_interleave(2, dim=1)
     for rows in (torch.randn(500, 256), torch.randn(500, 256) ** 3, equal):
         values, _ = quantize_rows(rows)
-        sums = values.unflatten(-1, (-1, 2)).sum(-1).abs().amax(-1)
+        sums = (values[..., 0::2] + values[..., 1::2]).abs().amax(-1)
         assert sums.max() <= 128
         # No coarser than that takes.
         assert torch.maximum(values.abs().amax(-1), sums).min() >= 126

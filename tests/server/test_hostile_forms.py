@@ -39,7 +39,8 @@ async def _attack(url: str) -> None:
             assert (await post(client, HELLO)).status_code == 200
             assert (await client.get("/health/live")).status_code == 200
             num_answered += 1
-        assert num_answered >= 2  # compiled in the API process, they would keep the second one waiting
+        # Compiled in the API process, forms would keep the second of these waiting.
+        assert num_answered >= 2
         for response in await asyncio.gather(*hostile):
             error = response.json()["error"]
             assert response.status_code == 400
