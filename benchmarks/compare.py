@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,7 +23,7 @@ from benchmarks.cases import WORKLOADS, Case, choose_cases
 from benchmarks.contest import Contest, Outcome, run_case
 from benchmarks.llama_cpp import LlamaCpp
 from benchmarks.log import append_section
-from benchmarks.machine import describe_machine
+from benchmarks.machine import Machine, describe_machine
 from benchmarks.side_by_side import HEADER
 
 LOG_FILE = Path(__file__).parent / "LOG.md"
@@ -71,16 +71,7 @@ def main(
     setup = f"{checkpoint.name}, {contest.threads} threads, medians of {runs} run(s)"
     title = f"{machine.measured_at}: {note or 'comparison'}"
     append_section(log, title, [machine.header(), setup], outcomes)
-    document = {
-        "benchmark": "compare",
-        "machine": machine.as_json(),
-        "checkpoint": checkpoint.name,
-        "threads": contest.threads,
-        "runs": runs,
-        "workloads": [asdict(workload) for workload in WORKLOADS],
-        "formats": [outcome.as_json() for outcome in outcomes],
-    }
-    print(json.dumps(document))
+    print(json.dumps(_document(machine, checkpoint, contest, runs, outcomes)))
     if any(server.failures for outcome in outcomes for server in outcome.servers):
         raise typer.Exit(1)
 
@@ -110,6 +101,20 @@ def _conditions(case: Case, checkpoint: Path, runs: int, start_timeout: float) -
         start_timeout=start_timeout,
         report=print,
     )
+
+
+def _document(
+    machine: Machine, checkpoint: Path, contest: Contest, runs: int, outcomes: Sequence[Outcome]
+) -> dict[str, Any]:
+    return {
+        "benchmark": "compare",
+        "machine": machine.as_json(),
+        "checkpoint": checkpoint.name,
+        "threads": contest.threads,
+        "runs": runs,
+        "workloads": [asdict(workload) for workload in WORKLOADS],
+        "formats": [outcome.as_json() for outcome in outcomes],
+    }
 
 
 if __name__ == "__main__":
