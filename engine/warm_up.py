@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import median
 
 from engine.errors import EngineError
 from engine.grammars.interface import Grammars
@@ -56,8 +55,9 @@ def measure_rows_beside_decode(loaded: Loaded, options: EngineOptions) -> int:
         return options.step_rows
     affordable = min(FEWEST_ROWS, options.step_rows)
     for num_rows in _growing_numbers(options.step_rows):
-        runs = [_step_seconds(loaded, options, num_rows=num_rows, num_tokens=1) for _ in range(2)]
-        if min(seconds for (seconds,) in runs) > MOST_SLOWDOWN * median(decodes):
+        together = 1 + num_rows  # with the reply's own
+        runs = [_step_seconds(loaded, options, num_rows=together, num_tokens=1) for _ in range(2)]
+        if min(seconds for (seconds,) in runs) > MOST_SLOWDOWN * min(decodes):
             break
         affordable = num_rows
     return affordable

@@ -50,7 +50,8 @@ struct LinearKernels {
   const char* name;
   // The most rows of a tile, by format.
   int64_t row_tile[3];
-  // Put inputs [first, last) of one row, quantised, into its place in the tile; whole groups.
+  // Put inputs [first, last) of one row, quantised, into its place in the tile; whole groups. 127 steps are
+  // the largest of a group's inputs and of the sums of inputs 2 i and 2 i + 1: such two share 16 bits on AVX2.
   void (*quantize_row)(const float* x, int64_t first, int64_t last, const RowTile& tile, int64_t row);
   // All rows of a tile by the 16 outputs of one panel.
   void (*multiply[3])(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,

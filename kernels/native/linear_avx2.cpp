@@ -76,8 +76,8 @@ using Dots = __m256i[kRows][kHalvesOfPanel];
 
 __m256i widened_pairs(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
 
-// The instruction for bytes multiplies unsigned by signed ones and adds pairs of products into 16 bits,
-// where one pair of int8 fits.
+// The instruction for bytes multiplies unsigned by signed ones and adds pairs of products into 16 bits.
+// One pair of int8 fits: two activations add up to 128 at most.
 struct Int8 {
   static constexpr Format kFormat = Format::kInt8;
   static constexpr int64_t kBytes = kPanel * kGroup;

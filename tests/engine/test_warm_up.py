@@ -1,5 +1,7 @@
 """How many prompt rows a step may carry follows from what its rows cost on this machine."""
 
+from collections.abc import Callable
+
 import pytest
 
 from engine.errors import EngineError, NumericError
@@ -22,17 +24,15 @@ OPTIONS = small_options(num_pages=64, page_length=16, step_rows=128, context_len
 
 
 class PricedRunner(FakeRunner):
-    """Every step costs something, and every row of it: `now` is the clock."""
+    """A step costs seconds by its rows: `now` is the clock."""
 
-    def __init__(self, options: EngineOptions, per_step: float, per_row: float) -> None:
+    def __init__(self, options: EngineOptions, price: Callable[[int], float]) -> None:
         super().__init__(options)
-        self._per_step = per_step
-        self._per_row = per_row
+        self._price = price
         self.now = 0.0
 
     def run(self, plan: StepPlan) -> StepResults:
-        rows = sum(chunk.stop - chunk.start for chunk in plan.chunks)
-        self.now += self._per_step + self._per_row * rows
+        self.now += self._price(sum(chunk.stop - chunk.start for chunk in plan.chunks))
         return super().run(plan)
 
 
@@ -56,26 +56,32 @@ def loaded(runner: FakeRunner) -> Loaded:
 
 
 def measured(
-    monkeypatch: pytest.MonkeyPatch, *, per_step: float, per_row: float, step_rows: int = 128
+    monkeypatch: pytest.MonkeyPatch, price: Callable[[int], float], step_rows: int = 128
 ) -> int:
     options = small_options(num_pages=64, page_length=16, step_rows=step_rows, context_length=512)
-    runner = PricedRunner(options, per_step, per_row)
+    runner = PricedRunner(options, price)
     monkeypatch.setattr("engine.warm_up.time.perf_counter", lambda: runner.now)
     return measure_rows_beside_decode(loaded(runner), options)
 
 
-def test_as_many_rows_as_double_a_decode_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = measured(monkeypatch, per_step=20.0, per_row=1.0)
-    assert 20.0 + rows * 1.0 == pytest.approx(2 * 20.0, rel=0.1)
+def test_as_many_rows_as_nearly_double_a_decode_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = measured(monkeypatch, lambda rows: 20.0 + rows)
+    alone, beside_one_reply = 20.0 + 1, 20.0 + 1 + rows
+    assert 1.6 * alone < beside_one_reply < 2 * alone
+
+
+def test_the_replys_own_row_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels take so many rows at once that one more may cost a whole pass."""
+    assert measured(monkeypatch, lambda rows: 1.0 if rows <= 8 else 2.0) == 7
 
 
 def test_a_prompt_goes_on_however_dear_its_rows_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert measured(monkeypatch, per_step=0.1, per_row=1.0) == FEWEST_ROWS
+    assert measured(monkeypatch, lambda rows: 0.1 + rows) == FEWEST_ROWS
 
 
 def test_free_rows_fill_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert measured(monkeypatch, per_step=20.0, per_row=0.0) == 128
-    assert measured(monkeypatch, per_step=20.0, per_row=1.0, step_rows=16) == 16
+    assert measured(monkeypatch, lambda rows: 20.0) == 128
+    assert measured(monkeypatch, lambda rows: 20.0 + rows, step_rows=16) == 16
 
 
 def test_a_model_that_does_not_compute_is_refused() -> None:
