@@ -14,7 +14,11 @@ class ThreadPool;
 
 constexpr int64_t kPanel = 16;  // output rows packed together
 constexpr int64_t kGroup = 64;  // inputs that share a scale
-// A group of smaller activations is zero: 127 over its peak would not be finite.
+// The peak of a group of activations is the largest sum of the positive ones, or of the negative ones, among
+// four that share 16 bits on AVX2: inputs 8 i + 0, 1, 4, 5 or 8 i + 2, 3, 6, 7. Rounded, four of such steps add up to
+// 128 at most, and 255 times 128 fits.
+constexpr float kStepsOfPeak = 126.0f;
+// A group of smaller activations is zero: the steps over its peak would not be finite.
 constexpr float kLeastPeak = 1e-36f;
 
 enum class Format : int32_t { kInt8 = 0, kInt4 = 1, kBfloat16 = 2 };
@@ -50,8 +54,7 @@ struct LinearKernels {
   const char* name;
   // The most rows of a tile, by format.
   int64_t row_tile[3];
-  // Put inputs [first, last) of one row, quantised, into its place in the tile; whole groups. 127 steps are
-  // the largest of a group's inputs and of the sums of inputs 2 i and 2 i + 1: such two share 16 bits on AVX2.
+  // Put inputs [first, last) of one row, quantised, into its place in the tile; whole groups.
   void (*quantize_row)(const float* x, int64_t first, int64_t last, const RowTile& tile, int64_t row);
   // All rows of a tile by the 16 outputs of one panel.
   void (*multiply[3])(const RowTile& tile, int64_t inputs, const Panel& panel, float* y,

@@ -44,27 +44,32 @@ void place_bytes(__m256i words, int64_t input, const RowTile& tile, int64_t row)
   quads[tile.rows] = _mm256_extract_epi32(bytes, 4);
 }
 
+// In each lane, the sum of its four of eight inputs.
+Vector sums_of_fours(Vector inputs) {
+  const Vector pairs = inputs + _mm256_permute2f128_ps(inputs, inputs, 1);
+  return pairs + _mm256_permute_ps(pairs, _MM_SHUFFLE(2, 3, 0, 1));
+}
+
 void quantize_row(const float* x, int64_t first, int64_t last, const RowTile& tile, int64_t row) {
-  const Vector sign = broadcast(-0.0f), zero = broadcast(0.0f);
+  const Vector zero = broadcast(0.0f);
   for (int64_t i = first; i < last; i += kGroup) {
     // A maximum may lose a NaN; 0 * x does not, and is 0 for finite x.
     Vector peaks = zero, lost = zero;
     for (int k = 0; k < kGroup; k += kLanes) {
       const Vector own = load(x + i + k);
-      const Vector pairs = own + _mm256_permute_ps(own, _MM_SHUFFLE(2, 3, 0, 1));
-      peaks = larger(peaks, _mm256_andnot_ps(sign, own));
-      peaks = larger(peaks, _mm256_andnot_ps(sign, pairs));
+      peaks = larger(peaks, sums_of_fours(larger(own, zero)));
+      peaks = larger(peaks, sums_of_fours(larger(zero - own, zero)));
       lost = fma(own, zero, lost);
     }
     const float peak = largest(peaks) + granite::sum(lost);
     __m256i total = _mm256_setzero_si256();
     for (int k = 0; k < kGroup; k += kLanes) {
-      const __m256i steps = round_steps(x + i + k, 127.0f / peak, peak > kLeastPeak);
+      const __m256i steps = round_steps(x + i + k, kStepsOfPeak / peak, peak > kLeastPeak);
       total = _mm256_add_epi32(total, steps);
       place_bytes(_mm256_packs_epi32(steps, steps), i + k, tile, row);
     }
     const int64_t place = i / kGroup * tile.rows + row;
-    tile.scales[place] = peak / 127.0f;
+    tile.scales[place] = peak / kStepsOfPeak;
     tile.corrections[static_cast<int>(Format::kInt8)][place] = -kInt8ZeroPoint * integer_sum(total);
     tile.corrections[static_cast<int>(Format::kInt4)][place] = -kInt4ZeroPoint * integer_sum(total);
   }
@@ -77,7 +82,7 @@ using Dots = __m256i[kRows][kHalvesOfPanel];
 __m256i widened_pairs(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
 
 // The instruction for bytes multiplies unsigned by signed ones and adds pairs of products into 16 bits.
-// One pair of int8 fits: two activations add up to 128 at most.
+// Two pairs of int8 fit, of quads next to each other: that is what the peak of activations is for.
 struct Int8 {
   static constexpr Format kFormat = Format::kInt8;
   static constexpr int64_t kBytes = kPanel * kGroup;
@@ -88,14 +93,18 @@ struct Int8 {
     for (int r = 0; r < kRows; ++r)
       for (__m256i& dot : dots[r]) dot = _mm256_set1_epi32(corrections[r]);
 #pragma GCC unroll 8
-    for (int quad = 0; quad < kGroup / 4; ++quad) {
-      const __m256i w[] = {load_bytes(values + 64 * quad), load_bytes(values + 64 * quad + 32)};
+    for (int quad = 0; quad < kGroup / 4; quad += 2) {
+      const uint8_t* even = values + 64 * quad;
+      const uint8_t* odd = even + 64;
+      const __m256i w[] = {load_bytes(even), load_bytes(even + 32), load_bytes(odd), load_bytes(odd + 32)};
 #pragma GCC unroll 5
       for (int r = 0; r < kRows; ++r) {
-        const __m256i x = _mm256_set1_epi32(quads[quad * kRows + r]);
+        const __m256i x_even = _mm256_set1_epi32(quads[quad * kRows + r]);
+        const __m256i x_odd = _mm256_set1_epi32(quads[(quad + 1) * kRows + r]);
         for (int half = 0; half < kHalvesOfPanel; ++half) {
-          const __m256i products = widened_pairs(_mm256_maddubs_epi16(w[half], x));
-          dots[r][half] = _mm256_add_epi32(dots[r][half], products);
+          const __m256i fours = _mm256_add_epi16(_mm256_maddubs_epi16(w[half], x_even),
+                                                 _mm256_maddubs_epi16(w[2 + half], x_odd));
+          dots[r][half] = _mm256_add_epi32(dots[r][half], widened_pairs(fours));
           compute_here(dots[r][half]);
         }
       }

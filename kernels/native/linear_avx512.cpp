@@ -12,19 +12,26 @@ namespace {
 // As many rows as leave the 32 registers room for weights and scales: integer tiles need two each.
 constexpr int kIntegerRows = 12, kFloatRows = 24;
 
+// In each lane, the sum of its four of eight inputs.
+__m512 sums_of_fours(__m512 inputs) {
+  const __m512 pairs = _mm512_add_ps(inputs, _mm512_shuffle_f32x4(inputs, inputs, _MM_SHUFFLE(2, 3, 0, 1)));
+  return _mm512_add_ps(pairs, _mm512_permute_ps(pairs, _MM_SHUFFLE(2, 3, 0, 1)));
+}
+
 void quantize_row(const float* x, int64_t first, int64_t last, const RowTile& tile, int64_t row) {
   for (int64_t i = first; i < last; i += kGroup) {
     // A maximum may lose a NaN; 0 * x does not, and is 0 for finite x.
-    __m512 peaks = _mm512_setzero_ps(), lost = _mm512_setzero_ps();
+    const __m512 zero = _mm512_setzero_ps();
+    __m512 peaks = zero, lost = zero;
     for (int k = 0; k < kGroup; k += kLanes) {
       const __m512 own = _mm512_loadu_ps(x + i + k);
-      const __m512 pairs = _mm512_add_ps(own, _mm512_permute_ps(own, _MM_SHUFFLE(2, 3, 0, 1)));
-      peaks = _mm512_max_ps(peaks, _mm512_max_ps(_mm512_abs_ps(own), _mm512_abs_ps(pairs)));
-      lost = _mm512_fmadd_ps(own, _mm512_setzero_ps(), lost);
+      peaks = _mm512_max_ps(peaks, sums_of_fours(_mm512_max_ps(own, zero)));
+      peaks = _mm512_max_ps(peaks, sums_of_fours(_mm512_max_ps(_mm512_sub_ps(zero, own), zero)));
+      lost = _mm512_fmadd_ps(own, zero, lost);
     }
     const float peak = _mm512_reduce_max_ps(peaks) + _mm512_reduce_add_ps(lost);
     const __mmask16 counted = peak > kLeastPeak ? 0xffff : 0;
-    const __m512 factor = _mm512_set1_ps(127.0f / peak);
+    const __m512 factor = _mm512_set1_ps(kStepsOfPeak / peak);
     int32_t* values = reinterpret_cast<int32_t*>(tile.values) + i / 4 * tile.rows + row;
     __m512i total = _mm512_setzero_si512();
     for (int k = 0; k < kGroup; k += kLanes) {
@@ -37,7 +44,7 @@ void quantize_row(const float* x, int64_t first, int64_t last, const RowTile& ti
     }
     const int32_t sum = _mm512_reduce_add_epi32(total);
     const int64_t place = i / kGroup * tile.rows + row;
-    tile.scales[place] = peak / 127.0f;
+    tile.scales[place] = peak / kStepsOfPeak;
     tile.corrections[static_cast<int>(Format::kInt8)][place] = -kInt8ZeroPoint * sum;
     tile.corrections[static_cast<int>(Format::kInt4)][place] = -kInt4ZeroPoint * sum;
   }

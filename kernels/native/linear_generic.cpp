@@ -27,16 +27,25 @@ float from_bfloat16(uint16_t rounded) {
   return value;
 }
 
+float larger_sum_of_signs(float a, float b, float c, float d) {
+  const auto up = [](float value) { return std::max(value, 0.0f); };
+  // The order of the vector kernels: no other has the same bits.
+  const float positive = (up(a) + up(c)) + (up(b) + up(d));
+  const float negative = (up(-a) + up(-c)) + (up(-b) + up(-d));
+  return std::max(positive, negative);
+}
+
 void quantize_row(const float* x, int64_t first, int64_t last, const RowTile& tile, int64_t row) {
   for (int64_t i = first; i < last; i += kGroup) {
     const float* own = x + i;
     float peak = 0.0f, lost = 0.0f;
-    for (int k = 0; k < kGroup; ++k) {
-      peak = std::max(peak, std::max(std::fabs(own[k]), std::fabs(own[k] + own[k ^ 1])));
-      lost += 0.0f * own[k];  // a maximum may lose a NaN; this is 0 for finite x only
-    }
+    for (int k = 0; k < kGroup; k += 8)
+      for (const float* a = own + k; a < own + k + 4; a += 2)
+        peak = std::max(peak, larger_sum_of_signs(a[0], a[1], a[4], a[5]));
+    // A maximum may lose a NaN; this is 0 for finite x only.
+    for (int k = 0; k < kGroup; ++k) lost += 0.0f * own[k];
     peak += lost;
-    const float inverse = peak > kLeastPeak ? 127.0f / peak : 0.0f;
+    const float inverse = peak > kLeastPeak ? kStepsOfPeak / peak : 0.0f;
     int32_t sum = 0;
     for (int k = 0; k < kGroup; ++k) {
       const float step = std::nearbyint(own[k] * inverse);
@@ -45,7 +54,7 @@ void quantize_row(const float* x, int64_t first, int64_t last, const RowTile& ti
       sum += q;
     }
     const int64_t place = i / kGroup * tile.rows + row;
-    tile.scales[place] = peak / 127.0f;
+    tile.scales[place] = peak / kStepsOfPeak;
     tile.corrections[static_cast<int>(Format::kInt8)][place] = -kInt8ZeroPoint * sum;
     tile.corrections[static_cast<int>(Format::kInt4)][place] = -kInt4ZeroPoint * sum;
   }

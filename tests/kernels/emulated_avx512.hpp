@@ -69,8 +69,8 @@ inline void mask_storeu_ps(float* to, __mmask16 mask, __m512 values) {
     if (mask >> i & 1) to[i] = as<Lanes<float>>(values).at[i];
 }
 
-inline __m512 abs_ps(__m512 a) { return floats([](float x) { return std::fabs(x); }, a); }
 inline __m512 add_ps(__m512 a, __m512 b) { return a + b; }
+inline __m512 sub_ps(__m512 a, __m512 b) { return a - b; }
 inline __m512 mul_ps(__m512 a, __m512 b) { return a * b; }
 inline __m512 fmadd_ps(__m512 a, __m512 b, __m512 c) {
   return floats([](float x, float y, float z) { return std::fma(x, y, z); }, a, b, c);
@@ -94,6 +94,14 @@ __m512 permute_ps(__m512 a) {
   Lanes<float> result;
   for (int i = 0; i < kLanes; ++i)
     result.at[i] = as<Lanes<float>>(a).at[i / 4 * 4 + (kOrder >> 2 * (i % 4) & 3)];
+  return as<__m512>(result);
+}
+
+template <int kOrder>
+__m512 shuffle_f32x4(__m512 a, __m512 b) {
+  Lanes<float> result;
+  for (int i = 0; i < kLanes; ++i)
+    result.at[i] = as<Lanes<float>>(i < kLanes / 2 ? a : b).at[(kOrder >> 2 * (i / 4) & 3) * 4 + i % 4];
   return as<__m512>(result);
 }
 
@@ -160,7 +168,6 @@ inline __m512 cvtph_ps(__m256i a) {
 
 }  // namespace emulated
 
-#define _mm512_abs_ps emulated::abs_ps
 #define _mm512_add_epi32 emulated::add_epi32
 #define _mm512_add_ps emulated::add_ps
 #define _mm512_and_si512 emulated::and_si512
@@ -191,6 +198,8 @@ inline __m512 cvtph_ps(__m256i a) {
 #define _mm512_set1_ps emulated::set1_ps
 #define _mm512_setzero_ps() emulated::set1_ps(0.0f)
 #define _mm512_setzero_si512() emulated::set1_epi32(0)
+#define _mm512_shuffle_f32x4(a, b, order) emulated::shuffle_f32x4<order>(a, b)
 #define _mm512_slli_epi32 emulated::slli_epi32
 #define _mm512_srli_epi16 emulated::srli_epi16
 #define _mm512_storeu_ps emulated::storeu_ps
+#define _mm512_sub_ps emulated::sub_ps
