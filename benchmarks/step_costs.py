@@ -24,8 +24,17 @@ def decode_bytes(
 def prefill_operations(config: ModelConfig, num_parameters: int, num_rows: int) -> float:
     """Multiplications and additions of the linear layers for `num_rows` rows of one prompt.
 
-    The head is computed for the last row alone; state space and attention, a few percent at this
-    length, are left out.
+    The last row alone needs the head, and what comes after the mixer in the last layer. State space
+    and attention, a few percent at this length, are left out.
     """
-    head = config.vocab_size * config.hidden_size
-    return 2.0 * (num_rows * (num_parameters - head) + head)
+    once = config.vocab_size * config.hidden_size + _after_last_mixer(config)
+    return 2.0 * (num_rows * (num_parameters - once) + once)
+
+
+def _after_last_mixer(config: ModelConfig) -> int:
+    """Parameters of the linear layers that follow the last state, or the last keys and values."""
+    if config.layer_types[-1] == "mamba":
+        mixed = config.mamba_intermediate_size
+    else:
+        mixed = config.num_attention_heads * config.head_dim
+    return config.hidden_size * (mixed + 3 * config.shared_intermediate_size)

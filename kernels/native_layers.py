@@ -107,14 +107,20 @@ class NativeLayers:
         spans: Sequence[Span],
         page_rows: Tensor,
         fresh_pages: Tensor,
+        wanted: Tensor,
         memory: StateMemory,
-    ) -> None:
-        """Take the rows through all layers in place, and the state of their sequences with them.
+    ) -> Tensor:
+        """Take the rows through all layers, and the state of their sequences with them.
 
         Args:
-            rows: (num_rows, hidden) fp32.
+            rows: (num_rows, hidden) fp32; overwritten.
             page_rows: (num_rows,) int64, where keys and values go in flattened pages.
             fresh_pages: int64, pages to clear before they are written.
+            wanted: (num_wanted,) int64, ascending row numbers.
+
+        Returns:
+            (num_wanted, hidden): the results of the wanted rows, of which alone the last layer
+            computes more than their state.
         """
         step = StepView(
             rows.shape[0],
@@ -123,9 +129,12 @@ class NativeLayers:
             page_rows.data_ptr(),
             fresh_pages.shape[0],
             fresh_pages.data_ptr(),
+            wanted.shape[0],
+            wanted.data_ptr(),
         )
         shape = self._shape(rows.shape[1], memory)
         self._kernels.run_layers(shape, self._views, _view_memory(memory), step, rows)
+        return rows[: wanted.shape[0]]
 
     def _shape(self, hidden: int, memory: StateMemory) -> NetworkShape:
         _, _, heads, state, channels = memory.boundary.shape

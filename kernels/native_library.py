@@ -267,7 +267,7 @@ class NativeKernels:
         step: StepView,
         rows: Tensor,
     ) -> None:
-        """All layers at once, in place; `kernels.native_layers` builds what this takes."""
+        """All layers at once; wanted rows first; `kernels.native_layers` builds what this takes."""
         _require_at_most(MAX_TAPS, shape.taps, "taps of the convolution")
         _require_at_most(MAX_BLOCK_LENGTH, shape.state.block_length, "rows of a block")
         self._library.granite_run_layers(

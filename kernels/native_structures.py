@@ -131,4 +131,6 @@ class StepView(ctypes.Structure):
         ("page_rows", ctypes.c_void_p),
         ("num_fresh_pages", ctypes.c_int64),
         ("fresh_pages", ctypes.c_void_p),
+        ("num_wanted", ctypes.c_int64),
+        ("wanted", ctypes.c_void_p),
     ]

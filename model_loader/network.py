@@ -60,8 +60,7 @@ class Network(nn.Module):
     def forward(self, batch: FlatBatch, state: HybridState) -> Tensor:
         """Returns fp32 logits (wanted, vocab_size) in segment order."""
         rows = self.model.embed_tokens.rows_of(batch.token_ids) * self.config.embedding_multiplier
-        rows = self._through_layers(rows, batch, state)
-        wanted: Tensor = self.model.norm(rows[batch.logit_rows])
+        wanted: Tensor = self.model.norm(self._through_layers(rows, batch, state))
         logits: Tensor = self.model.embed_tokens(wanted)
         return logits.float() / self.config.logits_scaling
 
@@ -72,11 +71,11 @@ class Network(nn.Module):
         return native_layers(self.config, layers)
 
     def _through_layers(self, rows: Tensor, batch: FlatBatch, state: HybridState) -> Tensor:
+        """Those whose logits are wanted: (wanted, hidden_size)."""
         if self.native_layers is not None:
             memory = state_memory(state)
-            pages = (batch.page_rows, batch.fresh_pages)
-            self.native_layers.advance(rows, batch.spans, *pages, memory)
-            return rows
+            indices = (batch.page_rows, batch.fresh_pages, batch.logit_rows)
+            return self.native_layers.advance(rows, batch.spans, *indices, memory)
         for layer in self.model.layers:
             rows = layer(rows, batch, state)
-        return rows
+        return rows[batch.logit_rows]

@@ -1,5 +1,6 @@
 #include "layers.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "thread_pool.hpp"
@@ -24,23 +25,33 @@ class Pass {
  public:
   Pass(ThreadPool& pool, const KernelSet& kernels, const NetworkShape& shape,
        const StateMemory& memory, const Step& step, Workspace& workspace, float* x)
-      : pool_(pool), kernels_(kernels), shape_(shape), memory_(memory), step_(step), work_(workspace), x_(x) {}
+      : pool_(pool), kernels_(kernels), shape_(shape), memory_(memory), step_(step), work_(workspace), x_(x), rows_(step.rows) {}
 
-  void layer(const LayerWeights& weights) {
+  void layer(const LayerWeights& weights, bool is_last) {
     const float* normed = norm(weights.mixer_norm);
-    const float* mixed = static_cast<Mixer>(weights.mixer) == Mixer::kMamba
-                             ? mamba(weights, normed, num_mamba_++)
-                             : attention(weights, normed, num_attention_++);
+    float* mixed = static_cast<Mixer>(weights.mixer) == Mixer::kMamba
+                       ? mamba(weights, normed, num_mamba_++)
+                       : attention(weights, normed, num_attention_++);
+    if (is_last) keep_wanted(mixed, weights.mixer_out.inputs);
     add(linear(weights.mixer_out, mixed, work_.update));
     const float* gated = silu_and_multiply(weights.mlp_in, norm(weights.mlp_norm));
     add(linear(weights.mlp_out, gated, work_.update));
   }
 
  private:
+  // The state is advanced: nothing else remains of the other rows.
+  void keep_wanted(float* mixed, int64_t width) {
+    rows_ = step_.num_wanted;
+    for (int64_t r = 0; r < rows_; ++r) {
+      std::copy_n(mixed + step_.wanted[r] * width, width, mixed + r * width);
+      std::copy_n(x_ + step_.wanted[r] * shape_.hidden, shape_.hidden, x_ + r * shape_.hidden);
+    }
+  }
+
   const float* norm(const float* weight) {
     const int64_t width = shape_.hidden;
-    float* y = sized(work_.normed, step_.rows * width);
-    for_rows(pool_, step_.rows, [&](int64_t r) {
+    float* y = sized(work_.normed, rows_ * width);
+    for_rows(pool_, rows_, [&](int64_t r) {
       kernels_.rows.rms_norm(x_ + r * width, weight, shape_.eps, width, y + r * width);
     });
     return y;
@@ -48,15 +59,15 @@ class Pass {
 
   float* linear(const Matrix& matrix, const float* x, std::vector<float>& memory) {
     const int64_t outputs = matrix.outputs();
-    float* y = sized(memory, step_.rows * outputs);
-    granite::linear(pool_, kernels_.linear, x, step_.rows, matrix.inputs, matrix.num_parts,
+    float* y = sized(memory, rows_ * outputs);
+    granite::linear(pool_, kernels_.linear, x, rows_, matrix.inputs, matrix.num_parts,
                     matrix.parts, y, outputs);
     return y;
   }
 
   void add(const float* update) {
     const int64_t width = shape_.hidden, stride = (width + kPanel - 1) / kPanel * kPanel;
-    for_rows(pool_, step_.rows, [&](int64_t r) {
+    for_rows(pool_, rows_, [&](int64_t r) {
       float* row = x_ + r * width;
       for (int64_t i = 0; i < width; ++i)
         row[i] += shape_.residual_multiplier * update[r * stride + i];
@@ -66,27 +77,27 @@ class Pass {
   const float* silu_and_multiply(const Matrix& matrix, const float* normed) {
     const float* both = linear(matrix, normed, work_.wide);
     const int64_t stride = matrix.outputs(), width = stride / 2;
-    float* y = sized(work_.mixed, step_.rows * width);
-    for_rows(pool_, step_.rows, [&](int64_t r) {
+    float* y = sized(work_.mixed, rows_ * width);
+    for_rows(pool_, rows_, [&](int64_t r) {
       kernels_.rows.silu_and_multiply(both + r * stride, width, y + r * width);
     });
     return y;
   }
 
-  const float* mamba(const LayerWeights& weights, const float* normed, int64_t index) {
+  float* mamba(const LayerWeights& weights, const float* normed, int64_t index) {
     const StateShape& s = shape_.state;
     const int64_t width = s.heads * s.channels, channels = width + 2 * s.groups * s.state;
     const int64_t stride = weights.mixer_in.outputs();
     const float* projected = linear(weights.mixer_in, normed, work_.wide);
-    float* dt = sized(work_.dt, step_.rows * s.heads);
-    for_rows(pool_, step_.rows, [&](int64_t r) {
+    float* dt = sized(work_.dt, rows_ * s.heads);
+    for_rows(pool_, rows_, [&](int64_t r) {
       time_step(projected + r * stride + width + channels, weights.dt_bias,
                               shape_.least_time_step, shape_.most_time_step, s.heads,
                               dt + r * s.heads);
     });
     const float* convolved = convolve(weights, projected + width, stride, channels, index);
     float* y = advance(weights, convolved, channels, dt, index);
-    for_rows(pool_, step_.rows, [&](int64_t r) {
+    for_rows(pool_, rows_, [&](int64_t r) {
       kernels_.rows.gated_rms_norm(y + r * width, projected + r * stride, weights.gated_norm,
                                    shape_.eps, s.groups, width, y + r * width);
     });
@@ -95,7 +106,7 @@ class Pass {
 
   const float* convolve(const LayerWeights& weights, const float* x, int64_t stride,
                         int64_t channels, int64_t index) {
-    float* y = sized(work_.convolved, step_.rows * channels);
+    float* y = sized(work_.convolved, rows_ * channels);
     const int64_t window = (shape_.taps - 1) * channels;
     work_.convolved_rows.clear();
     for (int64_t i = 0; i < step_.num_spans; ++i) {
@@ -113,7 +124,7 @@ class Pass {
                  const float* dt, int64_t index) {
     const StateShape& s = shape_.state;
     const int64_t width = s.heads * s.channels, inputs = s.groups * s.state;
-    float* y = sized(work_.mixed, step_.rows * width);
+    float* y = sized(work_.mixed, rows_ * width);
     work_.sequence_rows.clear();
     for (int64_t i = 0; i < step_.num_spans; ++i) {
       const StepSpan& span = step_.spans[i];
@@ -131,7 +142,7 @@ class Pass {
     return y;
   }
 
-  const float* attention(const LayerWeights& weights, const float* normed, int64_t index) {
+  float* attention(const LayerWeights& weights, const float* normed, int64_t index) {
     const AttentionShape& a = shape_.attention;
     const int64_t width = a.heads * a.head_dim, kv_width = a.kv_heads * a.head_dim;
     const int64_t stride = weights.mixer_in.outputs();
@@ -140,7 +151,7 @@ class Pass {
     const float* projected = linear(weights.mixer_in, normed, work_.wide);
     store(projected + width, stride, kv_width, keys);
     store(projected + width + kv_width, stride, kv_width, values);
-    float* y = sized(work_.mixed, step_.rows * width);
+    float* y = sized(work_.mixed, rows_ * width);
     work_.attention_rows.clear();
     for (int64_t i = 0; i < step_.num_spans; ++i) {
       const StepSpan& span = step_.spans[i];
@@ -157,7 +168,7 @@ class Pass {
     const int64_t page = shape_.attention.page_length * width;
     for (int64_t i = 0; i < step_.num_fresh_pages; ++i)
       std::memset(pages + step_.fresh_pages[i] * page, 0, page * sizeof(float));
-    for (int64_t r = 0; r < step_.rows; ++r)
+    for (int64_t r = 0; r < rows_; ++r)
       std::memcpy(pages + step_.page_rows[r] * width, rows + r * stride, width * sizeof(float));
   }
 
@@ -170,6 +181,7 @@ class Pass {
   const Step& step_;
   Workspace& work_;
   float* x_;
+  int64_t rows_;  // those still computed
   int64_t num_mamba_ = 0, num_attention_ = 0;
 };
 
@@ -179,7 +191,7 @@ void run_layers(ThreadPool& pool, const KernelSet& kernels, const NetworkShape& 
                 const LayerWeights* layers, const StateMemory& memory, const Step& step,
                 Workspace& workspace, float* x) {
   Pass pass(pool, kernels, shape, memory, step, workspace, x);
-  for (int64_t i = 0; i < shape.num_layers; ++i) pass.layer(layers[i]);
+  for (int64_t i = 0; i < shape.num_layers; ++i) pass.layer(layers[i], i + 1 == shape.num_layers);
 }
 
 }  // namespace granite

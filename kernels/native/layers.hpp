@@ -80,6 +80,8 @@ struct Step {
   const int64_t* page_rows;  // (rows) where each row's key and value go, in flattened pages
   int64_t num_fresh_pages;   // pages to clear before they are written
   const int64_t* fresh_pages;
+  int64_t num_wanted;
+  const int64_t* wanted;  // ascending: the rows whose result is asked for
 };
 
 // Activations between operations, kept from step to step.
@@ -90,7 +92,8 @@ struct Workspace {
   std::vector<AttentionRows> attention_rows;
 };
 
-// Advance x (rows, hidden) in place through all layers, and the state with it.
+// Advance the state by x (rows, hidden). Then the first rows of x are the results of the wanted ones. Of the others
+// the last layer computes no more than the state needs.
 void run_layers(ThreadPool& pool, const KernelSet& kernels, const NetworkShape& shape,
                 const LayerWeights* layers, const StateMemory& memory, const Step& step,
                 Workspace& workspace, float* x);

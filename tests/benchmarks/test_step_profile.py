@@ -129,12 +129,16 @@ def test_a_decode_step_of_the_published_shape_moves_its_weights_and_states() -> 
     assert sixteen - weights == pytest.approx(16 * (alone - weights))
 
 
-def test_prefill_computes_the_head_for_one_row_only(tmp_path: Path) -> None:
-    write_json(tmp_path / "config.json", TinyShape().published_config())
+@pytest.mark.parametrize(("layers", "mixed"), [("AM", 128), ("MA", 64)])
+def test_prefill_computes_the_head_and_the_end_of_the_last_layer_for_one_row_only(
+    tmp_path: Path, layers: str, mixed: int
+) -> None:
+    shape = TinyShape(layers=layers, hidden_size=64, shared_intermediate_size=96, vocab_size=350)
+    write_json(tmp_path / "config.json", shape.published_config())
     config = read_config(tmp_path)
-    head = config.vocab_size * config.hidden_size
-    assert prefill_operations(config, head + 1000, 1) == 2 * (1000 + head)
-    assert prefill_operations(config, head + 1000, 256) == 2 * (256 * 1000 + head)
+    once = 64 * (350 + mixed + 3 * 96)
+    assert prefill_operations(config, once + 1000, 1) == 2 * (1000 + once)
+    assert prefill_operations(config, once + 1000, 256) == 2 * (256 * 1000 + once)
 
 
 def test_ceilings_are_rates_above_zero() -> None:

@@ -228,7 +228,8 @@ void run_layers(void* context, int64_t format) {
   const int64_t first_pages[] = {1}, second_pages[] = {2, 0};
   const granite::StepSpan spans[] = {{0, 4, 1, 0, first_pages}, {4, 3, 0, 30, second_pages}};
   const int64_t page_rows[] = {32, 33, 34, 35, 94, 95, 0}, fresh_pages[] = {1, 0};
-  const granite::Step step{rows, 2, spans, page_rows, 2, fresh_pages};
+  const int64_t wanted[] = {3, 5, 6};
+  const granite::Step step{rows, 2, spans, page_rows, 2, fresh_pages, 3, wanted};
   Floats x = random_floats(rows * 64);
   granite_run_layers(context, &shape, layers, &memory, &step, x.data());
 }

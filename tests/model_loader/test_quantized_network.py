@@ -1,5 +1,6 @@
 """The network on packed weights: near the plain one, and the same bits in any grouping of rows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,11 @@ def load(checkpoint: Path, form: Quantization, threads: int = 2) -> LoadedModel:
 
 def logits(model: LoadedModel, chunks: list[int], neighbours: int = 0) -> Tensor:
     """Of the last position, the prompt read in pieces beside other sequences."""
+    return all_logits(model, chunks, neighbours)[-1]
+
+
+def all_logits(model: LoadedModel, chunks: list[int], neighbours: int = 0) -> Tensor:
+    """Of the last step: those of every second neighbour come before the prompt's."""
     state = HybridState(
         model.config,
         num_slots=8,
@@ -63,13 +69,13 @@ def logits(model: LoadedModel, chunks: list[int], neighbours: int = 0) -> Tensor
                 start=number,
                 token_ids=[other * 11],
                 pages=[20 + other],
-                num_logits=0,
+                num_logits=other % 2,
             )
             for other in range(neighbours)
         ]
         piece = IDS[done : done + count]
         segments.append(Segment(slot=7, start=done, token_ids=piece, pages=PAGES, num_logits=1))
-        last = model.network(FlatBatch.build(segments, state.layout, CPU), state)[-1]
+        last = model.network(FlatBatch.build(segments, state.layout, CPU), state)
         done += count
     return last
 
@@ -119,16 +125,18 @@ def test_the_announced_bytes_are_about_those_in_memory(
     assert model.num_parameters == 1_024_992 - 2 * 128
 
 
+@pytest.mark.parametrize("layers", ["MMAMMA", "MAM"])
 @pytest.mark.parametrize("form", FORMS)
 def test_one_native_call_gives_the_bits_of_the_operations_one_by_one(
-    checkpoint: Path, form: Quantization
+    tmp_path: Path, form: Quantization, layers: str
 ) -> None:
+    checkpoint = write_checkpoint(tmp_path, replace(SHAPE, layers=layers))
     at_once, one_by_one = load(checkpoint, form), load(checkpoint, form)
     vars(one_by_one.network)["native_layers"] = None
     assert at_once.network.native_layers is not None
     for chunks, neighbours in (([137], 0), ([40, 33, 64], 3), ([1] * 30, 5)):
-        expected = logits(one_by_one, chunks, neighbours)
-        assert torch.equal(logits(at_once, chunks, neighbours), expected)
+        expected = all_logits(one_by_one, chunks, neighbours)
+        assert torch.equal(all_logits(at_once, chunks, neighbours), expected)
 
 
 def test_layers_that_do_not_fill_panels_go_one_by_one(tmp_path: Path) -> None:
