@@ -63,7 +63,8 @@ class LayerWeights:
 class StateMemory:
     """State of all slots and pages in all layers, fp32, contiguous; written in place.
 
-    Shapes are those of `StatePool` and of keys and values, each with a leading layer dimension.
+    Shapes are those of `StatePool` with a dimension of layers after the slots, and those of keys
+    and values with one before the pages.
     """
 
     boundary: Tensor
@@ -188,7 +189,7 @@ def _view_span(span: Span) -> StepSpan:
 
 def _view_memory(memory: StateMemory) -> StateMemoryView:
     return StateMemoryView(
-        num_slots=memory.boundary.shape[1],
+        num_mamba_layers=memory.boundary.shape[1],
         num_pages=memory.keys.shape[1],
         **{
             name: _address(getattr(memory, name))

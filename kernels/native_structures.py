@@ -110,7 +110,7 @@ class NetworkShape(ctypes.Structure):
 
 class StateMemoryView(ctypes.Structure):
     _fields_ = [
-        *((name, ctypes.c_int64) for name in ("num_slots", "num_pages")),
+        *((name, ctypes.c_int64) for name in ("num_mamba_layers", "num_pages")),
         *((name, ctypes.c_void_p) for name in ("boundary", "ring_x", "ring_b", "ring_dt")),
         *((name, ctypes.c_void_p) for name in ("windows", "keys", "values")),
     ]

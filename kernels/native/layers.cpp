@@ -172,7 +172,7 @@ class Pass {
       std::memcpy(pages + step_.page_rows[r] * width, rows + r * stride, width * sizeof(float));
   }
 
-  int64_t place(int64_t layer, int64_t slot) const { return layer * memory_.num_slots + slot; }
+  int64_t place(int64_t layer, int64_t slot) const { return slot * memory_.num_mamba_layers + layer; }
 
   ThreadPool& pool_;
   const KernelSet& kernels_;

@@ -53,13 +53,13 @@ struct NetworkShape {
 
 // State of all slots and pages in all layers; each tensor is contiguous.
 struct StateMemory {
-  int64_t num_slots;
+  int64_t num_mamba_layers;
   int64_t num_pages;
-  float* boundary;  // (Mamba layers, slots, H, N, P)
-  float* ring_x;    // (Mamba layers, slots, Q, H, P)
-  float* ring_b;    // (Mamba layers, slots, Q, G, N)
-  float* ring_dt;   // (Mamba layers, slots, Q, H)
-  float* windows;   // (Mamba layers, slots, taps - 1, channels of the convolution)
+  float* boundary;  // (slots, Mamba layers, H, N, P)
+  float* ring_x;    // (slots, Mamba layers, Q, H, P)
+  float* ring_b;    // (slots, Mamba layers, Q, G, N)
+  float* ring_dt;   // (slots, Mamba layers, Q, H)
+  float* windows;   // (slots, Mamba layers, taps - 1, channels of the convolution)
   float* keys;      // (attention layers, pages, page_length, kv_heads, head_dim)
   float* values;
 };

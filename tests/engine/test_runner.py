@@ -136,8 +136,10 @@ def test_a_state_gone_bad_fails_its_request_and_harms_no_later_one(
         plan = machine.scheduler.next(0.0)
         machine.scheduler.commit(plan, machine.runner.run(plan))
     victim = machine.scheduler.running[0]
-    place = victim.pages[0] if part in ("keys", "values") else victim.slot
-    getattr(machine.state, part)[:, place] = torch.nan
+    if part in ("keys", "values"):
+        getattr(machine.state, part)[:, victim.pages[0]] = torch.nan
+    else:
+        getattr(machine.state, part)[victim.slot] = torch.nan
     outputs = machine.run({})
     assert isinstance(error_of(outputs, 1), NumericError)
     assert reply_of(outputs, 2) == reply_of(expected, 2)

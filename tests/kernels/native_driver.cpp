@@ -222,7 +222,7 @@ void run_layers(void* context, int64_t format) {
        mlp_out.matrix(128), nullptr, nullptr, nullptr, nullptr, nullptr, nullptr}};
   Floats boundary(2 * 64 * 24), ring_x(2 * 8 * 64), ring_b(2 * 8 * 24), ring_dt(2 * 8 * 2);
   Floats windows(2 * 3 * channels), pages_of_keys(3 * 32 * 32), pages_of_values(3 * 32 * 32);
-  const granite::StateMemory memory{2, 3, boundary.data(), ring_x.data(), ring_b.data(),
+  const granite::StateMemory memory{1, 3, boundary.data(), ring_x.data(), ring_b.data(),
                                     ring_dt.data(), windows.data(), pages_of_keys.data(),
                                     pages_of_values.data()};
   const int64_t first_pages[] = {1}, second_pages[] = {2, 0};

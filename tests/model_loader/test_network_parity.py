@@ -47,7 +47,7 @@ class Model:
     vocab_size: int
 
     def new_state(self, slots: int = 4) -> HybridState:
-        return HybridState(
+        state = HybridState(
             self.network.config,
             num_slots=slots,
             num_pages=slots * 20,
@@ -56,6 +56,9 @@ class Model:
             dtype=torch.float32,
             device=torch.device("cpu"),
         )
+        for slot in range(slots):
+            state.reset(slot)
+        return state
 
     def random_ids(self, length: int, seed: int) -> list[int]:
         generator = torch.Generator().manual_seed(seed)

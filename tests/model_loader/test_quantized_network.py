@@ -60,6 +60,8 @@ def all_logits(model: LoadedModel, chunks: list[int], neighbours: int = 0) -> Te
         dtype=model.activation_dtype,
         device=CPU,
     )
+    for slot in (*range(neighbours), 7):
+        state.reset(slot)
     done = 0
     last = torch.empty(0)
     for number, count in enumerate(chunks):
