@@ -25,7 +25,14 @@ class Pass {
  public:
   Pass(ThreadPool& pool, const KernelSet& kernels, const NetworkShape& shape,
        const StateMemory& memory, const Step& step, Workspace& workspace, float* x)
-      : pool_(pool), kernels_(kernels), shape_(shape), memory_(memory), step_(step), work_(workspace), x_(x), rows_(step.rows) {}
+      : pool_(pool),
+        kernels_(kernels),
+        shape_(shape),
+        memory_(memory),
+        step_(step),
+        work_(workspace),
+        x_(x),
+        rows_(step.rows) {}
 
   void layer(const LayerWeights& weights, bool is_last) {
     const float* normed = norm(weights.mixer_norm);

@@ -34,9 +34,13 @@ struct SequenceRows {
 
 struct StateKernels {
   const char* name;
-  // All rows of one head of one sequence. The rings already hold nothing of these rows.
+  // Of one row, (G, Q): c of the row times b of each row of its block up to itself. The rings hold nothing yet of
+  // the step's rows, here and below.
+  void (*compare)(const StateShape& shape, const SequenceRows& sequence, int64_t input_stride,
+                  int64_t row, float* similarities);
+  // All rows of one head of one sequence; `similarities` are those of its rows.
   void (*advance_head)(const StateShape& shape, const SequenceRows& sequence, int64_t input_stride,
-                       const float* a, const float* d, int64_t head);
+                       const float* similarities, const float* a, const float* d, int64_t head);
 };
 
 const StateKernels& generic_state_kernels();

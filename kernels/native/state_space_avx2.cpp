@@ -6,7 +6,7 @@
 namespace granite {
 
 const StateKernels& avx2_state_kernels() {
-  static const StateKernels kernels{"avx2", any_channels};
+  static const StateKernels kernels{"avx2", compare<Kernel<1>>, any_channels};
   return kernels;
 }
 

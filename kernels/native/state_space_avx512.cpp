@@ -6,7 +6,7 @@
 namespace granite {
 
 const StateKernels& avx512_state_kernels() {
-  static const StateKernels kernels{"avx512", any_channels};
+  static const StateKernels kernels{"avx512", compare<Kernel<1>>, any_channels};
   return kernels;
 }
 

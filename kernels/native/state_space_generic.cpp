@@ -7,6 +7,17 @@ namespace granite {
 namespace {
 
 struct Kernel {
+  static float dot(const float* left, const float* right, int64_t count) {
+    float total = 0.0f;
+    for (int64_t n = 0; n < count; ++n) total = std::fma(left[n], right[n], total);
+    return total;
+  }
+
+  static void rows(const HeadBlock& block, const float* boundary, const float* decay,
+                   const float* dt, int64_t first, int64_t end, float d) {
+    for (int64_t p = first; p < end; ++p) row(block, boundary, decay, dt, p, d);
+  }
+
   static void row(const HeadBlock& block, const float* boundary, const float* decay,
                   const float* dt, int64_t p, float d) {
     const int64_t channels = block.shape.channels, state = block.shape.state;
@@ -18,11 +29,8 @@ struct Kernel {
     const float carried = std::exp(decay[p]);
     for (int64_t i = 0; i < channels; ++i) y[i] *= carried;
     for (int64_t s = 0; s <= p; ++s) {
-      const float* b = block.b(s);
       const float* x = block.x(s);
-      float similarity = 0.0f;
-      for (int64_t n = 0; n < state; ++n) similarity = std::fma(b[n], c[n], similarity);
-      const float weight = std::exp(decay[p] - decay[s]) * dt[s] * similarity;
+      const float weight = std::exp(decay[p] - decay[s]) * dt[s] * block.similarity(p)[s];
       for (int64_t i = 0; i < channels; ++i) y[i] = std::fma(weight, x[i], y[i]);
     }
     const float* x = block.x(p);
@@ -48,7 +56,7 @@ struct Kernel {
 }  // namespace
 
 const StateKernels& generic_state_kernels() {
-  static const StateKernels kernels{"generic", advance_head<Kernel>};
+  static const StateKernels kernels{"generic", compare<Kernel>, advance_head<Kernel>};
   return kernels;
 }
 
