@@ -67,7 +67,8 @@ async def measure_server(target: Target, workload: Workload) -> list[LevelSummar
     ) as client:
         words = min(WARM_UP_WORDS, workload.prompt_tokens)
         warm_up = replace(workload, prompt_tokens=words, output_tokens=WARM_UP_TOKENS)
-        await _send(client, target, warm_up, "warm-up")
+        # As many at once as later: the memory of each of their states is slow to touch at first.
+        await _send_round(client, target, warm_up, "warm-up", max(workload.streams))
         return [
             await _measure_level(client, target, workload, streams) for streams in workload.streams
         ]
@@ -79,13 +80,20 @@ async def _measure_level(
     before = await read_worker_seconds(client, target.url)
     rounds = []
     for number in range(workload.repeats):
-        keys = [f"{streams} {number} {stream}" for stream in range(streams)]
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_send(client, target, workload, key)) for key in keys]
-        rounds.append([task.result() for task in tasks])
+        name = f"{streams} {number}"
+        rounds.append(await _send_round(client, target, workload, name, streams))
     after = await read_worker_seconds(client, target.url)
     spent = after.since(before) if before and after else None
     return summarise(rounds, spent.share_outside if spent else None)
+
+
+async def _send_round(
+    client: httpx2.AsyncClient, target: Target, workload: Workload, name: str, streams: int
+) -> list[StreamTiming]:
+    keys = [f"{name} {stream}" for stream in range(streams)]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_send(client, target, workload, key)) for key in keys]
+    return [task.result() for task in tasks]
 
 
 async def _send(
