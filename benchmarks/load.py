@@ -91,8 +91,11 @@ async def _send_round(
     client: httpx2.AsyncClient, target: Target, workload: Workload, name: str, streams: int
 ) -> list[StreamTiming]:
     keys = [f"{name} {stream}" for stream in range(streams)]
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_send(client, target, workload, key)) for key in keys]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_send(client, target, workload, key)) for key in keys]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures
     return [task.result() for task in tasks]
 
 

@@ -32,7 +32,7 @@ def test_no_prompt_is_sent_twice_and_the_seed_repeats_them_all(start_fake: Start
     for server in (first, second):
         asyncio.run(measure_server(Target(url=server.url, model="fake"), SMALL))
     prompts = [body["prompt"] for body in first.bodies]
-    assert len(set(prompts)) == len(prompts) == 1 + 2 * (1 + 3)
+    assert len(set(prompts)) == len(prompts) == 3 + 2 * (1 + 3)
     assert sorted(prompts) == sorted(body["prompt"] for body in second.bodies)
 
 
