@@ -67,12 +67,21 @@ def measured(
 def test_as_many_rows_as_nearly_double_a_decode_step(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = measured(monkeypatch, lambda rows: 20.0 + rows)
     alone, beside_one_reply = 20.0 + 1, 20.0 + 1 + rows
-    assert 1.6 * alone < beside_one_reply < 2 * alone
+    assert 1.5 * alone < beside_one_reply < 2 * alone
 
 
 def test_the_replys_own_row_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels take so many rows at once that one more may cost a whole pass."""
     assert measured(monkeypatch, lambda rows: 1.0 if rows <= 8 else 2.0) == 7
+
+
+def test_a_dear_row_is_left_out_unless_the_cheap_ones_behind_it_are_affordable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Kernels take five rows at once: the sixth costs as much as all up to the tenth."""
+    assert measured(monkeypatch, lambda rows: 0.4 + 0.6 * -(-rows // 5)) == 9
+    dearer = {5: 1.0, 6: 1.65, 7: 1.65}
+    assert measured(monkeypatch, lambda rows: dearer.get(rows, 1.0 if rows < 5 else 1.9)) == 4
 
 
 def test_a_prompt_goes_on_however_dear_its_rows_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +90,7 @@ def test_a_prompt_goes_on_however_dear_its_rows_are(monkeypatch: pytest.MonkeyPa
 
 def test_free_rows_fill_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
     assert measured(monkeypatch, lambda rows: 20.0) == 128
-    assert measured(monkeypatch, lambda rows: 20.0 + rows, step_rows=16) == 16
+    assert measured(monkeypatch, lambda rows: 40.0 + rows, step_rows=16) == 16
 
 
 def test_a_model_that_does_not_compute_is_refused() -> None:
