@@ -11,7 +11,7 @@ namespace {
 
 // Rows processed together keep their packed form in the second-level cache.
 constexpr int64_t kRowBlockBytes = 1 << 20;
-constexpr int64_t kTasksPerThread = 16;
+constexpr int64_t kRangesPerThread = 16;
 
 Format format_of(const PackedWeight& part) { return static_cast<Format>(part.format); }
 
@@ -137,21 +137,18 @@ void linear(ThreadPool& pool, const LinearKernels& kernels, const float* x, int6
   const int64_t row_bytes = inputs * (as_floats ? sizeof(float) : sizeof(int8_t));
   const int64_t row_block = std::max<int64_t>(1, kRowBlockBytes / row_bytes / most_rows) * most_rows;
   const int64_t panels = count_panels(num_parts, parts);
-  const int64_t tasks = std::min<int64_t>(panels, pool.num_threads() * kTasksPerThread);
   for (int64_t first = 0; first < rows; first += row_block) {
     const int64_t count = std::min(row_block, rows - first);
     const int64_t row_tile = even_part(count, most_rows);
     const TiledRows tiles(scratch, row_tile, as_floats, count, inputs);
     tiles.fill(pool, kernels, x + first * inputs);
-    pool.run(tasks, [&](int64_t task) {
-      for (int64_t p = task * panels / tasks; p < (task + 1) * panels / tasks; ++p) {
-        PlacedPanel placed = find_panel(parts, inputs, p);
-        for (int64_t t = 0; t < tiles.count(); ++t) {
-          placed.panel.is_cached = t > 0;
-          kernels.multiply[static_cast<int>(placed.format)](
-              tiles.at(t), inputs, placed.panel,
-              y + (first + t * row_tile) * y_stride + placed.output, y_stride);
-        }
+    pool.run_ranges(panels, kRangesPerThread, [&](int64_t p) {
+      PlacedPanel placed = find_panel(parts, inputs, p);
+      for (int64_t t = 0; t < tiles.count(); ++t) {
+        placed.panel.is_cached = t > 0;
+        kernels.multiply[static_cast<int>(placed.format)](
+            tiles.at(t), inputs, placed.panel,
+            y + (first + t * row_tile) * y_stride + placed.output, y_stride);
       }
     });
   }

@@ -11,8 +11,8 @@ namespace granite {
 
 namespace {
 
-// Heads that follow each other in memory are one task: a head alone is over before reading is at its full pace.
-constexpr int64_t kTasksPerThread = 8;
+// Of heads that follow each other in memory: one alone is over before reading is at its full pace.
+constexpr int64_t kRangesPerThread = 8;
 
 void copy_rows(float* to, const float* from, int64_t rows, int64_t width, int64_t from_stride) {
   for (int64_t r = 0; r < rows; ++r)
@@ -32,26 +32,19 @@ void store_open_rows(const StateShape& shape, const SequenceRows& s, int64_t inp
             shape.heads);
 }
 
-// Of each sequence (rows, G, Q), valid until the next call. All heads of a group share them.
-const std::vector<const float*>& compare_rows(ThreadPool& pool, const StateKernels& kernels,
-                                              const StateShape& shape, int64_t num_sequences,
-                                              const SequenceRows* sequences, int64_t input_stride) {
-  static thread_local std::vector<float> memory;
-  static thread_local std::vector<const float*> of_sequences;
+// Of each sequence (rows, G, Q). All heads of a group share them.
+std::vector<std::vector<float>> compare_rows(ThreadPool& pool, const StateKernels& kernels,
+                                             const StateShape& shape, int64_t num_sequences,
+                                             const SequenceRows* sequences, int64_t input_stride) {
   const int64_t row_size = shape.groups * shape.block_length;
-  int64_t rows = 0;
-  for (int64_t i = 0; i < num_sequences; ++i) rows += sequences[i].rows;
-  if (static_cast<int64_t>(memory.size()) < rows * row_size) memory.resize(rows * row_size);
-  of_sequences.clear();
-  float* next = memory.data();
+  std::vector<std::vector<float>> similarities(num_sequences);
   for (int64_t i = 0; i < num_sequences; ++i) {
+    similarities[i].resize(sequences[i].rows * row_size);
     for_rows(pool, sequences[i].rows, [&](int64_t r) {
-      kernels.compare(shape, sequences[i], input_stride, r, next + r * row_size);
+      kernels.compare(shape, sequences[i], input_stride, r, similarities[i].data() + r * row_size);
     });
-    of_sequences.push_back(next);
-    next += sequences[i].rows * row_size;
   }
-  return of_sequences;
+  return similarities;
 }
 
 }  // namespace
@@ -59,15 +52,12 @@ const std::vector<const float*>& compare_rows(ThreadPool& pool, const StateKerne
 void advance_state(ThreadPool& pool, const StateKernels& kernels, const StateShape& shape,
                    int64_t num_sequences, const SequenceRows* sequences, int64_t input_stride,
                    const float* a, const float* d) {
-  const std::vector<const float*>& similarities =
+  const auto similarities =
       compare_rows(pool, kernels, shape, num_sequences, sequences, input_stride);
-  const int64_t heads = num_sequences * shape.heads;
-  const int64_t tasks = std::min<int64_t>(heads, pool.num_threads() * kTasksPerThread);
-  pool.run(tasks, [&](int64_t task) {
-    for (int64_t head = task * heads / tasks; head < (task + 1) * heads / tasks; ++head) {
-      const int64_t i = head / shape.heads;
-      kernels.advance_head(shape, sequences[i], input_stride, similarities[i], a, d, head % shape.heads);
-    }
+  pool.run_ranges(num_sequences * shape.heads, kRangesPerThread, [&](int64_t task) {
+    const int64_t i = task / shape.heads;
+    kernels.advance_head(shape, sequences[i], input_stride, similarities[i].data(), a, d,
+                         task % shape.heads);
   });
   for (int64_t i = 0; i < num_sequences; ++i) store_open_rows(shape, sequences[i], input_stride);
 }

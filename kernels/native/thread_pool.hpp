@@ -3,6 +3,7 @@
 // result, because no two tasks write the same element.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <thread>
@@ -30,6 +31,15 @@ class ThreadPool {
     }
     dispatch(num_tasks, [](void* context, int64_t i) { (*static_cast<Plain*>(context))(i); },
              const_cast<void*>(static_cast<const void*>(&task)));
+  }
+
+  // task(i) for i in [0, count), in a few ranges for each thread: neighbours follow each other on one.
+  template <typename Task>
+  void run_ranges(int64_t count, int64_t ranges_per_thread, Task&& task) {
+    const int64_t ranges = std::min(count, num_threads() * ranges_per_thread);
+    run(ranges, [&](int64_t range) {
+      for (int64_t i = range * count / ranges; i < (range + 1) * count / ranges; ++i) task(i);
+    });
   }
 
  private:
