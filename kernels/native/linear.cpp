@@ -110,6 +110,11 @@ int64_t even_part(int64_t count, int64_t most) {
   return (count + parts - 1) / parts;
 }
 
+int64_t most_rows_of_tile(const LinearKernels& kernels, Format format, int64_t rows) {
+  const int index = static_cast<int>(format);
+  return rows <= kernels.lone_tile[index] ? rows : kernels.row_tile[index];
+}
+
 int64_t count_panels(int64_t num_parts, const PackedWeight* parts) {
   int64_t outputs = 0;
   for (int64_t i = 0; i < num_parts; ++i) outputs += parts[i].outputs;
@@ -133,7 +138,7 @@ void linear(ThreadPool& pool, const LinearKernels& kernels, const float* x, int6
             int64_t y_stride) {
   static thread_local Scratch scratch;
   const bool as_floats = format_of(parts[0]) == Format::kBfloat16;
-  const int64_t most_rows = kernels.row_tile[parts[0].format];
+  const int64_t most_rows = most_rows_of_tile(kernels, format_of(parts[0]), rows);
   const int64_t row_bytes = inputs * (as_floats ? sizeof(float) : sizeof(int8_t));
   const int64_t row_block = std::max<int64_t>(1, kRowBlockBytes / row_bytes / most_rows) * most_rows;
   const int64_t panels = count_panels(num_parts, parts);

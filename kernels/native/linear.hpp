@@ -52,8 +52,8 @@ struct RowTile {
 // Kernels of one instruction set.
 struct LinearKernels {
   const char* name;
-  // The most rows of a tile, by format.
-  int64_t row_tile[3];
+  // The most rows of a tile, by format; and of one that holds all rows there are.
+  int64_t row_tile[3], lone_tile[3];
   // Put inputs [first, last) of one row, quantised, into its place in the tile; whole groups.
   void (*quantize_row)(const float* x, int64_t first, int64_t last, const RowTile& tile, int64_t row);
   // All rows of a tile by the 16 outputs of one panel.

@@ -145,6 +145,7 @@ const LinearKernels& avx512_linear_kernels() {
   static const LinearKernels kernels{
       "avx512-vnni",
       {kIntegerRows, kIntegerRows, kFloatRows},
+      {kIntegerRows, kIntegerRows, kFloatRows},
       quantize_row,
       {multiply_integers<Int8>, multiply_integers<Int4>, multiply_bfloat16},
   };

@@ -120,6 +120,7 @@ const LinearKernels& generic_linear_kernels() {
   static const LinearKernels kernels{
       "generic",
       {kRowTile, kRowTile, kRowTile},
+      {kRowTile, kRowTile, kRowTile},
       quantize_row,
       {integer_tile<Int8>, integer_tile<Int4>, bfloat16_tile},
   };
