@@ -111,8 +111,8 @@ int64_t even_part(int64_t count, int64_t most) {
 }
 
 int64_t most_rows_of_tile(const LinearKernels& kernels, Format format, int64_t rows) {
-  const int index = static_cast<int>(format);
-  return rows <= kernels.lone_tile[index] ? rows : kernels.row_tile[index];
+  const int64_t lone = kernels.lone_tile[static_cast<int>(format)];
+  return rows <= lone ? lone : kernels.row_tile[static_cast<int>(format)];
 }
 
 int64_t count_panels(int64_t num_parts, const PackedWeight* parts) {
