@@ -12,6 +12,7 @@ class EngineOptions:
     Sizes are in tokens unless named otherwise. `block_length` is the distance Q between kept
     recurrent states; `page_length` is the number of tokens in one K/V page. `dtype` is that
     of plain weights; `is_native` picks the C++ kernels, whose activations and state are fp32;
+    `rows_beside_decode` are the prompt rows that a step of replies may have, or None to measure;
     `keeps_packed` leaves packed weights beside the checkpoint; `log_level` is for what the worker
     and the loader log; `grammar_seconds` of processor time may be taken to say what follows in a
     grammar.
@@ -30,6 +31,7 @@ class EngineOptions:
     context_length: int = 4096
     num_pages: int = 1024
     step_rows: int = 256
+    rows_beside_decode: int | None = None
     max_queued_requests: int = 64
     max_queued_tokens: int = 262_144
     queue_timeout_seconds: float = 60.0

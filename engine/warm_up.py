@@ -42,8 +42,8 @@ def prove(loaded: Loaded, options: EngineOptions) -> None:
     _step_seconds(loaded, options, num_rows=options.step_rows, num_tokens=2)
 
 
-def measure_rows_beside_decode(loaded: Loaded, options: EngineOptions) -> int:
-    """With how many prompt rows beside a decode step prompts are read fastest.
+def choose_rows_beside_decode(loaded: Loaded, options: EngineOptions) -> int:
+    """As many as the options say; else with how many beside a decode step prompts are read fastest.
 
     Among those with which the step takes less than twice as long as alone. Decoding is bound by
     reading the weights, which further rows share, so the first ones are nearly free; then kernels
@@ -53,6 +53,8 @@ def measure_rows_beside_decode(loaded: Loaded, options: EngineOptions) -> int:
     Raises:
         EngineError: as `prove`.
     """
+    if options.rows_beside_decode is not None:
+        return options.rows_beside_decode
     _, *decodes = _step_seconds(loaded, options, num_rows=1, num_tokens=MEASURED_DECODES + 1)
     if not decodes:
         return options.step_rows

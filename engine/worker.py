@@ -16,7 +16,7 @@ from engine.options import EngineOptions
 from engine.parent_death import die_with_parent
 from engine.protocol import PROTOCOL_VERSION, Hello, LoadFailed, Loading, Ready, Start
 from engine.scheduler import Scheduler
-from engine.warm_up import Loaded, measure_rows_beside_decode, prove
+from engine.warm_up import Loaded, choose_rows_beside_decode, prove
 from kernels.errors import GraniteError
 
 PROGRESS_STEP = 0.01
@@ -56,7 +56,7 @@ def _serve(channel: Channel, load: Load) -> None:
         loaded = load(options, _ProgressReports(channel))
         give_back_freed_memory()
         prove(loaded, options)
-        rows_beside_decode = measure_rows_beside_decode(loaded, options)
+        rows_beside_decode = choose_rows_beside_decode(loaded, options)
     except ChannelClosed:
         raise
     except GraniteError as error:

@@ -110,6 +110,13 @@ class Settings(BaseSettings):
     step_rows: int = Field(
         256, ge=16, le=65536, description="most tokens one step of the model may process"
     )
+    prompt_rows: int | None = Field(
+        None,
+        ge=1,
+        le=65536,
+        description="prompt tokens a step may process beside replies; more for a batch's sake make "
+        "replies pause; default: measured at start, so that a prompt at most halves their pace",
+    )
     memory_bytes: int | None = Field(
         None, ge=1, description="memory for recurrent state and K/V pages"
     )

@@ -89,6 +89,7 @@ def plan_startup(
         context_length=context_length,
         num_pages=num_pages,
         step_rows=settings.step_rows,
+        rows_beside_decode=settings.prompt_rows,
         max_queued_requests=settings.max_queued_requests,
         max_queued_tokens=settings.max_queued_tokens,
         queue_timeout_seconds=settings.queue_timeout,

@@ -1,6 +1,7 @@
 """How many prompt rows a step may carry follows from what its rows cost on this machine."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from engine.interface import EngineInfo
 from engine.options import EngineOptions
 from engine.scheduler import Scheduler
 from engine.step import StepPlan, StepResults
-from engine.warm_up import FEWEST_ROWS, Loaded, measure_rows_beside_decode, prove
+from engine.warm_up import FEWEST_ROWS, Loaded, choose_rows_beside_decode, prove
 from tests.engine.fakes import (
     EOS,
     FakeRunner,
@@ -61,7 +62,7 @@ def measured(
     options = small_options(num_pages=64, page_length=16, step_rows=step_rows, context_length=512)
     runner = PricedRunner(options, price)
     monkeypatch.setattr("engine.warm_up.time.perf_counter", lambda: runner.now)
-    return measure_rows_beside_decode(loaded(runner), options)
+    return choose_rows_beside_decode(loaded(runner), options)
 
 
 def test_as_many_rows_as_nearly_double_a_decode_step(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +92,11 @@ def test_a_prompt_goes_on_however_dear_its_rows_are(monkeypatch: pytest.MonkeyPa
 def test_free_rows_fill_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
     assert measured(monkeypatch, lambda rows: 20.0) == 128
     assert measured(monkeypatch, lambda rows: 40.0 + rows, step_rows=16) == 16
+
+
+def test_a_given_number_of_rows_is_not_measured() -> None:
+    options = replace(OPTIONS, rows_beside_decode=33)
+    assert choose_rows_beside_decode(loaded(BrokenRunner(options)), options) == 33
 
 
 def test_a_model_that_does_not_compute_is_refused() -> None:
