@@ -67,11 +67,7 @@ def plan_startup(
     free = machine.free_bytes if device == "cpu" else machine.free_gpu_bytes or 0
     precision = _precision(settings, config, machine, device, free)
     weights = weight_bytes(config, precision)
-    sizes = _Sizes(
-        slot_bytes(config, BLOCK_LENGTH, precision.activations),
-        page_bytes(config, PAGE_LENGTH, precision.activations),
-        _state_budget(settings, weights, free),
-    )
+    sizes = _sizes(config, precision, _state_budget(settings, weights, free))
     num_slots = _num_slots(settings, sizes)
     context_length = _context_length(settings, config, sizes, num_slots)
     num_pages = _num_pages(sizes, num_slots, context_length)
@@ -168,6 +164,12 @@ def _dtype(settings: Settings, config: ModelConfig, is_bf16_fast: bool, free: in
 
 def _threads(machine: Machine, weights: int) -> int:
     return min(machine.cores, max(1, weights // BYTES_PER_THREAD))
+
+
+def _sizes(config: ModelConfig, precision: Precision, budget: int) -> _Sizes:
+    dtype = precision.activations
+    slot, page = slot_bytes(config, BLOCK_LENGTH, dtype), page_bytes(config, PAGE_LENGTH, dtype)
+    return _Sizes(slot, page, budget)
 
 
 def _state_budget(settings: Settings, weights: int, free: int) -> int:
